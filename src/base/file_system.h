@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace signalbook {
+
+struct DirectoryEntry {
+  std::string name;
+  bool is_directory = false;  // also through a link
+  bool is_link = false;
+};
+
+// Every disk operation a store uses, so that a test can take the disk away and an object store can stand in: files
+// are written whole and never changed, and become visible by a rename. Paths are absolute or relative to the
+// working directory. Messages name the path and what the system said.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  // The whole file. NotFound when there is none.
+  virtual Result<std::string> read_file(const std::string& path) = 0;
+  // Creates a file that must not exist. What was written is durable only after sync_files.
+  virtual Status write_new_file(const std::string& path, std::string_view bytes) = 0;
+  // Makes the contents of these files durable, all together: one flush of the disk for many files.
+  virtual Status sync_files(std::span<const std::string> paths) = 0;
+  // Replaces `to` where it exists. Durable only after sync_directory.
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // Makes creations, renames and removals in this directory durable.
+  virtual Status sync_directory(const std::string& path) = 0;
+  // Creates one directory; its parent must exist. Invalid when the path is taken.
+  virtual Status create_directory(const std::string& path) = 0;
+  virtual Status remove_file(const std::string& path) = 0;
+  virtual Status remove_directory(const std::string& path) = 0;  // must be empty
+  // Sorted by name. NotFound when there is no such directory.
+  virtual Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) = 0;
+  virtual Result<bool> file_exists(const std::string& path) = 0;
+  virtual Result<bool> directory_exists(const std::string& path) = 0;
+  // Without ".", ".." and links. NotFound when there is no such path.
+  virtual Result<std::string> absolute_path(const std::string& path) = 0;
+};
+
+// The real disk.
+FileSystem& posix_file_system();
+
+// What FileSystem's operations build.
+
+// "a/b" from "a" and "b"; "b" from "" and "b".
+std::string join_path(std::string_view directory, std::string_view name);
+// The directory part of a path: "a" of "a/b", "." of "b".
+std::string parent_path(std::string_view path);
+std::string file_name_of(std::string_view path);
+// Creates a directory and the missing ones above it; those that exist are fine.
+Status create_directories(FileSystem& files, const std::string& path);
+// Removes a directory with all that is in it; one that is not there is fine.
+Status remove_tree(FileSystem& files, const std::string& path);
+
+// The ending of a file in flight. It is not ".parquet", so that no glob of a reader meets one.
+inline constexpr std::string_view kTemporarySuffix = ".tmp";
+
+}  // namespace signalbook

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "cli/common.h"
+
+// A function a command. Each prints its answer on standard output and returns what went wrong.
+
+namespace signalbook::cli {
+
+struct HashOptions {
+  std::string file;  // "-" is standard input
+  bool canonical = false;
+  bool full = false;
+  bool lines = false;
+};
+Status run_hash(const HashOptions& options);
+
+struct RecordOptions {
+  std::string run;
+  std::string bars, symbol, timeframe;  // one feed, or
+  std::vector<std::string> feeds;       // SYMBOL_TIMEFRAME=FILE, several
+  std::string strategies, signals;
+  std::string layout = "auto";
+  std::optional<std::string> code_version, note;
+  std::vector<std::string> tags;  // key=value
+  std::string missing = "refuse";
+  bool quiet = false;
+};
+Status run_record(const RecordOptions& options);
+
+struct DemoOptions {
+  std::string store = "demo_results";
+  uint64_t seed = 1;
+  int months = 6;
+  bool quiet = false;
+};
+Status run_demo(const DemoOptions& options);
+
+struct ListOptions {
+  CommonOptions common;
+  std::string type;
+  std::vector<std::string> parameters;  // period=20, std_dev>=2
+  std::string where;
+};
+Status run_list(const ListOptions& options);
+
+struct ShowOptions {
+  CommonOptions common;
+  std::string strategy;
+};
+Status run_show(const ShowOptions& options);
+
+struct TraceOptions {
+  CommonOptions common;
+  std::string strategy;  // or a trace file
+  std::string symbol, timeframe;
+  bool dense = false;
+};
+Status run_trace(const TraceOptions& options);
+
+struct SqlOptions {
+  CommonOptions common;
+  std::string query;  // "-" is standard input
+};
+Status run_sql(const SqlOptions& options);
+
+}  // namespace signalbook::cli

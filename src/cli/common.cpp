@@ -1,0 +1,105 @@
+#include "cli/common.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "query/arrow_c_stream.h"
+
+namespace signalbook::cli {
+
+namespace {
+
+int terminal_width() {
+  if (::isatty(STDOUT_FILENO) == 0) return 0;
+  winsize size = {};
+  constexpr int kUsualWidth = 80;
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualWidth;
+}
+
+// head and less close the pipe when they have seen enough: that is no failure of ours.
+bool reader_is_gone() {
+  pollfd output = {.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+}  // namespace
+
+Result<Scope> find_scope(const CommonOptions& options) {
+  std::string directory = options.store;
+  if (directory.empty()) {
+    const char* const variable = std::getenv("SIGNALBOOK_STORE");
+    if (variable != nullptr) directory = variable;
+  }
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  return locate_scope(posix_file_system(), directory.empty() ? "." : directory);
+}
+
+Result<OutputFormat> parse_format(const std::string& name) {
+  if (name == "table") return OutputFormat::table;
+  if (name == "csv") return OutputFormat::csv;
+  if (name == "json") return OutputFormat::json;
+  if (name == "md") return OutputFormat::markdown;
+  if (name == "parquet") return OutputFormat::parquet;
+  return Status::invalid(fmt::format("--format {} is unknown; there are table, csv, json, md, parquet", name));
+}
+
+Status print_result(ArrowArrayStream* stream, const CommonOptions& options) {
+  const Result<OutputFormat> format = parse_format(options.format);
+  if (!format.ok()) {
+    stream->release(stream);
+    return format.status();
+  }
+  const Status status =
+      write_result(stream, {.format = *format, .limit = options.limit, .terminal_width = terminal_width()}, stdout);
+  return status.code() == StatusCode::io_error && reader_is_gone() ? Status() : status;
+}
+
+Status finish_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return Status();
+  if (reader_is_gone()) return Status();
+  return Status::io_error(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+}
+
+Status print_table(const Table& table, const CommonOptions& options) {
+  ArrowArrayStream stream;
+  SB_RETURN_IF_ERROR(table_to_stream(table, &stream));
+  return print_result(&stream, options);
+}
+
+void print_note(const CommonOptions& options, const std::string& text) {
+  if (!options.quiet) fmt::print(stderr, "{}\n", text);
+}
+
+Result<int64_t> current_time() {
+  const char* const fixed = std::getenv("SOURCE_DATE_EPOCH");
+  if (fixed == nullptr) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  }
+  const std::string_view text = fixed;
+  int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || std::abs(seconds) > int64_t{1} << 40) {
+    return Status::invalid(fmt::format("SOURCE_DATE_EPOCH is '{}', not a number of seconds", text));
+  }
+  return seconds * 1'000'000;
+}
+
+std::string with_separators(int64_t number) {
+  std::string text = std::to_string(number);
+  const size_t first_digit = number < 0 ? 1 : 0;
+  for (size_t i = text.size(); i > first_digit + 3;) text.insert(i -= 3, ",");
+  return text;
+}
+
+}  // namespace signalbook::cli

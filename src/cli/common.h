@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "cli/output.h"
+#include "store/store.h"
+#include "store/table.h"
+
+struct ArrowArrayStream;
+
+namespace signalbook::cli {
+
+// What every command that reads a store takes.
+struct CommonOptions {
+  std::string store;  // a store or a run; empty: SIGNALBOOK_STORE, else the working directory
+  std::string format = "table";
+  int64_t limit = -1;
+  std::string sort_by;  // a column, or "column desc"
+  bool quiet = false;
+};
+
+Result<Scope> find_scope(const CommonOptions& options);
+
+Result<OutputFormat> parse_format(const std::string& name);
+
+// Writes a result to standard output as the options ask.
+Status print_result(ArrowArrayStream* stream, const CommonOptions& options);
+Status print_table(const Table& table, const CommonOptions& options);
+
+// What is still on its way to standard output arrives, or this says why not. The last thing a command does.
+Status finish_output();
+
+// For people, on standard error; nothing when `quiet`.
+void print_note(const CommonOptions& options, const std::string& text);
+
+// Microseconds since 1970 UTC: the clock, or SOURCE_DATE_EPOCH (seconds) where a run is to be reproduced byte by byte.
+Result<int64_t> current_time();
+
+// 1640 -> "1,640"
+std::string with_separators(int64_t number);
+
+}  // namespace signalbook::cli

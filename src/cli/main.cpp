@@ -1,0 +1,130 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include "cli/commands.h"
+#include "format/trace_schema.h"
+
+namespace signalbook::cli {
+
+namespace {
+
+#ifndef SIGNALBOOK_VERSION
+#define SIGNALBOOK_VERSION "development"
+#endif
+
+void add_store(CLI::App& command, CommonOptions& options) {
+  command.add_option("--store", options.store, "A store or a run (else SIGNALBOOK_STORE, else where you are)");
+}
+
+void add_order(CLI::App& command, CommonOptions& options) {
+  command.add_option("--sort-by", options.sort_by, "A column, or 'column desc'");
+}
+
+void add_output(CLI::App& command, CommonOptions& options) {
+  command.add_option("--format", options.format, "table, csv, json, md or parquet")->capture_default_str();
+  command.add_option("--limit", options.limit, "Rows at the most")->check(CLI::NonNegativeNumber);
+  command.add_flag("--quiet,-q", options.quiet, "No notes on standard error");
+}
+
+// Arguments -> one command -> exit status.
+int run(int argc, char** argv) {
+  CLI::App app("Every signal of every strategy you ever tested, stored once per change, found by its exact parameters.",
+               "signalbook");
+  app.set_version_flag("--version", fmt::format("signalbook {}, format {}", SIGNALBOOK_VERSION, kFormatVersion));
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::simple);
+  Status status;
+
+  HashOptions hash;
+  CLI::App* command = app.add_subcommand("hash", "Print the hash of a configuration (JSON or YAML)");
+  command->add_option("file", hash.file, "A file, or - for standard input")->required();
+  command->add_flag("--canonical", hash.canonical, "Print the text that is hashed");
+  command->add_flag("--full", hash.full, "Print all 64 digits");
+  command->add_flag("--lines", hash.lines, "A configuration a line of standard input, a hash a line");
+  command->callback([&] { status = run_hash(hash); });
+
+  RecordOptions record;
+  command = app.add_subcommand("record", "Record a run: bars, strategies and signals from files");
+  command->add_option("--run", record.run, "The run's directory, such as results/run_1; must not exist")->required();
+  command->add_option("--bars", record.bars, "Bars: timestamp, open, high, low, close, volume (CSV, Parquet, Arrow)");
+  command->add_option("--symbol", record.symbol, "The symbol of --bars");
+  command->add_option("--timeframe", record.timeframe, "The timeframe of --bars");
+  command->add_option("--feed", record.feeds, "SYMBOL_TIMEFRAME=FILE, in place of --bars, as often as needed");
+  command->add_option("--strategies", record.strategies, "Configurations (JSON, JSON lines, YAML)");
+  command->add_option("--signals", record.signals, "Signals, wide or long (CSV, Parquet, Arrow)")->required();
+  command->add_option("--layout", record.layout, "How traces lie on disk: files or auto")->capture_default_str();
+  command->add_option("--code-version", record.code_version, "Which code computed the signals, such as a commit");
+  command->add_option("--tag", record.tags, "key=value, as often as needed");
+  command->add_option("--note", record.note, "A remark");
+  command->add_option("--na", record.missing, "A NaN after the first value: refuse, flat or hold")
+      ->capture_default_str();
+  command->add_flag("--quiet,-q", record.quiet, "Print nothing but errors");
+  command->callback([&] { status = run_record(record); });
+
+  DemoOptions demo;
+  command = app.add_subcommand("demo", "Make a store of example strategies on made-up bars");
+  command->add_option("--store", demo.store, "Where")->capture_default_str();
+  command->add_option("--seed", demo.seed, "Other seed, other bars")->capture_default_str();
+  command->add_option("--months", demo.months, "Of bars")->capture_default_str()->check(CLI::Range(2, 120));
+  command->add_flag("--quiet,-q", demo.quiet, "Print nothing but errors");
+  command->callback([&] { status = run_demo(demo); });
+
+  ListOptions list;
+  command = app.add_subcommand("list", "List strategies, by type and parameters");
+  add_store(*command, list.common);
+  add_order(*command, list.common);
+  add_output(*command, list.common);
+  command->add_option("--type", list.type, "A strategy_type");
+  command->add_option("--param", list.parameters, "period=20, 'std_dev>=2', flag=true, 'mode=\"1\"' for text: as often as needed");
+  command->add_option("--where", list.where, "A condition in SQL over the view strategies");
+  command->callback([&] { status = run_list(list); });
+
+  ShowOptions show;
+  command = app.add_subcommand("show", "Show all that is known of a strategy");
+  command->add_option("strategy", show.strategy, "A strategy_id, or 4 or more digits of a hash")->required();
+  add_store(*command, show.common);
+  add_order(*command, show.common);
+  add_output(*command, show.common);
+  command->callback([&] { status = run_show(show); });
+
+  TraceOptions trace;
+  command = app.add_subcommand("trace", "Print the changes of a strategy, or its signal on every bar");
+  command->add_option("strategy", trace.strategy, "A strategy_id, 4 or more digits of a hash, or a trace file")
+      ->required();
+  command->add_flag("--dense", trace.dense, "Every bar, not only the changes");
+  command->add_option("--symbol", trace.symbol, "The feed, where there are several");
+  command->add_option("--timeframe", trace.timeframe, "The feed, where there are several");
+  add_store(*command, trace.common);
+  add_output(*command, trace.common);
+  command->callback([&] { status = run_trace(trace); });
+
+  SqlOptions sql;
+  command = app.add_subcommand("sql", "Ask in SQL (DuckDB): views strategies, traces, bars, runs");
+  command->add_option("query", sql.query, "One SELECT, or - for standard input")->required();
+  add_store(*command, sql.common);
+  add_order(*command, sql.common);
+  add_output(*command, sql.common);
+  command->callback([&] { status = run_sql(sql); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(StatusCode::invalid);
+  }
+  if (const Status output = finish_output(); status.ok()) status = output;
+  if (!status.ok()) fmt::print(stderr, "signalbook: {}\n", status.message());
+  return static_cast<int>(status.code());
+}
+
+}  // namespace
+
+}  // namespace signalbook::cli
+
+int main(int argc, char** argv) {
+  // A reader that has seen enough (head, less) is no error worth a signal.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is an error to report, like a full disk
+  return signalbook::cli::run(argc, argv);
+}

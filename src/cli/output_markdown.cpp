@@ -1,0 +1,50 @@
+#include <string_view>
+
+#include "cli/output_formats.h"
+
+namespace signalbook::cli {
+
+namespace {
+
+void append_markdown_cell(std::string_view cell, std::string& out) {
+  out += ' ';
+  for (size_t i = 0; i < cell.size(); ++i) {
+    if (cell[i] == '\n') {
+      out += "<br>";
+    } else if (cell[i] == '|') {
+      out += "\\|";
+    } else if (cell[i] != '\r') {
+      out += cell[i];
+    }
+  }
+  out += " |";
+}
+
+}  // namespace
+
+Status write_markdown(ResultRows& rows, OutputSink& sink) {
+  const std::vector<ResultColumn>& columns = rows.columns();
+  std::string& out = sink.buffer();
+  out += '|';
+  for (const ResultColumn& column : columns) append_markdown_cell(column.name, out);
+  out += "\n|";
+  for (const ResultColumn& column : columns) {
+    out += column.kind == ResultColumn::Kind::number ? " ---: |" : " --- |";
+  }
+  out += '\n';
+  std::string cell;
+  for (;;) {
+    SB_ASSIGN_OR_RETURN(const bool is_row, rows.next());
+    if (!is_row) return sink.finish();
+    out += '|';
+    for (size_t c = 0; c < columns.size(); ++c) {
+      cell.clear();
+      SB_RETURN_IF_ERROR(rows.append_value(c, CellStyle::text, cell));
+      append_markdown_cell(cell, out);
+    }
+    out += '\n';
+    SB_RETURN_IF_ERROR(sink.flush_if_large());
+  }
+}
+
+}  // namespace signalbook::cli

@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/commands.h"
+#include "cli/find_strategy.h"
+#include "format/signal_encoder.h"
+#include "query/sql_views.h"
+#include "store/run_reader.h"
+
+namespace signalbook::cli {
+
+namespace {
+
+struct Place {
+  std::string run_id;
+  std::string symbol, timeframe, strategy_id;
+};
+
+// The one trace that is meant, or an error that lists those that could be.
+Result<Place> find_trace(SqlEngine& engine, const TraceOptions& options) {
+  SB_ASSIGN_OR_RETURN(std::string condition, strategy_condition(engine, options.strategy));
+  if (!options.symbol.empty()) condition += " AND symbol = " + quote_sql_text(options.symbol);
+  if (!options.timeframe.empty()) condition += " AND timeframe = " + quote_sql_text(options.timeframe);
+  SB_ASSIGN_OR_RETURN(const Table rows,
+                      ask(engine, "SELECT run_id, symbol, timeframe, strategy_id FROM strategies WHERE " + condition +
+                                      " ORDER BY ALL"));
+  if (rows.row_count() == 0) {
+    return Status::not_found(fmt::format("strategy {} has no trace on that symbol and timeframe", options.strategy));
+  }
+  const auto place = [&](size_t i) {
+    return Place{rows.columns[0].texts[i], rows.columns[1].texts[i], rows.columns[2].texts[i],
+                 rows.columns[3].texts[i]};
+  };
+  if (rows.row_count() == 1) return place(0);
+  std::string message =
+      fmt::format("strategy {} has {} traces; name one with --store RUN, --symbol and --timeframe:", options.strategy,
+                  rows.row_count());
+  constexpr size_t kMostNamed = 20;
+  for (size_t i = 0; i < std::min(rows.row_count(), kMostNamed); ++i) {
+    message +=
+        fmt::format("\n  {}  {} {}  {}", place(i).run_id, place(i).symbol, place(i).timeframe, place(i).strategy_id);
+  }
+  return Status::invalid(message);
+}
+
+TableColumn& add_values(Table& table, const SignalChanges& changes) {
+  return table.add("val", changes.kind == SignalKind::label ? ColumnType::text : ColumnType::real);
+}
+
+Table changes_table(const Trace& trace) {
+  Table table;
+  table.add("idx", ColumnType::int64).integers = trace.changes.idx;
+  if (!trace.ts.empty()) table.add("ts", ColumnType::timestamp).integers = trace.ts;
+  TableColumn& val = add_values(table, trace.changes);
+  val.reals = trace.changes.values;
+  val.texts = trace.changes.labels;
+  TableColumn& px = table.add("px", ColumnType::real);
+  for (const double price : trace.px) price == price ? px.append_real(price) : px.append_null();
+  return table;
+}
+
+Result<Table> dense_table(const Trace& trace, const Bars& bars, int64_t bar_count) {
+  const auto count = static_cast<size_t>(bar_count);
+  if (count > bars.size()) return Status::damaged("the trace is longer than its bars");
+  Table table;
+  TableColumn& idx = table.add("idx", ColumnType::int64);
+  for (int64_t bar = 0; bar < bar_count; ++bar) idx.append_integer(bar);
+  table.add("ts", ColumnType::timestamp).integers.assign(bars.ts.begin(), bars.ts.begin() + bar_count);
+  TableColumn& val = add_values(table, trace.changes);
+  if (trace.changes.kind == SignalKind::label) {
+    SB_ASSIGN_OR_RETURN(const std::vector<std::string> labels, decode_labels(trace.changes, bar_count));
+    for (const std::string& label : labels) label.empty() ? val.append_null() : val.append_text(label);
+  } else {
+    SB_ASSIGN_OR_RETURN(const std::vector<double> values, decode(trace.changes, bar_count));
+    for (const double value : values) value == value ? val.append_real(value) : val.append_null();
+  }
+  table.add("close", ColumnType::real).reals.assign(bars.close.begin(), bars.close.begin() + bar_count);
+  return table;
+}
+
+// A trace file by its path, whoever wrote it.
+Status print_file(const TraceOptions& options) {
+  SB_ASSIGN_OR_RETURN(const std::string bytes, posix_file_system().read_file(options.strategy));
+  SB_ASSIGN_OR_RETURN(const Trace trace, decode_trace_file(bytes, options.strategy));
+  if (options.dense) {
+    return Status::invalid("--dense needs the bars: name the strategy in its store, not the file");
+  }
+  return print_table(changes_table(trace), options.common);
+}
+
+// The trace of a strategy in a store.
+Status print_trace(const TraceOptions& options) {
+  FileSystem& files = posix_file_system();
+  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(files, scope));
+  SB_ASSIGN_OR_RETURN(const Place place, find_trace(*engine, options));
+  const std::string run_path = scope.run_path ? *scope.run_path : join_path(scope.store_path, place.run_id);
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunReader> run, RunReader::open(files, run_path));
+  SB_ASSIGN_OR_RETURN(const std::vector<const IndexRow*> rows, run->find(place.strategy_id));
+  for (const IndexRow* row : rows) {
+    if (row->symbol != place.symbol || row->timeframe != place.timeframe) continue;
+    SB_ASSIGN_OR_RETURN(const Trace trace, run->read_trace(*row));
+    if (!options.dense) return print_table(changes_table(trace), options.common);
+    SB_ASSIGN_OR_RETURN(const Bars bars, run->read_bars(row->data_id));
+    SB_ASSIGN_OR_RETURN(const Table table, dense_table(trace, bars, row->bar_count));
+    return print_table(table, options.common);
+  }
+  return Status::damaged(fmt::format("{}: the index changed while it was read", run_path));
+}
+
+}  // namespace
+
+Status run_trace(const TraceOptions& options) {
+  SB_ASSIGN_OR_RETURN(const bool is_file, posix_file_system().file_exists(options.strategy));
+  if (is_file && options.strategy.ends_with(".parquet")) return print_file(options);
+  const Status status = print_trace(options);
+  // A strategy may be called as a file is, so a file of another ending comes second.
+  return status.code() == StatusCode::not_found && is_file ? print_file(options) : status;
+}
+
+}  // namespace signalbook::cli

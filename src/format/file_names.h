@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "format/signal.h"
+
+namespace signalbook {
+
+// Every path in a store is built here. Names are for people: identity is never parsed from one.
+
+// A text of any bytes as one part of a path: bytes outside [A-Za-z0-9_.-], and a leading `_` or `.`, become ~HH; what
+// is longer than kMaxNamePart is cut and gets 8 digits of the text's digest. Empty text becomes "~".
+inline constexpr size_t kMaxNamePart = 80;
+std::string escape_name(std::string_view text);
+
+// "bars/<data_id>.parquet", relative to the store.
+std::string bars_path(std::string_view data_id_hex);
+
+// The trace paths of one run. They are relative to the run and unique, also on a disk where case does not count.
+class TracePaths {
+ public:
+  struct Key {
+    std::string_view symbol, timeframe;
+    SignalKind kind = SignalKind::number;
+    std::string_view strategy_type;
+    std::string_view strategy_digest;  // 64 hex digits
+  };
+
+  // "traces/SPY_5m/signals/bollinger_bands/SPY_5m_bollinger_bands_39a6426ec117.parquet". Names are given in the order
+  // of the calls: one that is taken by another text takes 8 digits of its own digest, one taken by another strategy
+  // takes more digits of the strategy's, and the same strategy once more a number.
+  std::string add(const Key& key);
+
+ private:
+  // A directory name for this text under this parent, always the same one.
+  std::string directory(const std::string& parent, const std::string& text, const std::string& escaped);
+
+  std::map<std::pair<std::string, std::string>, std::string> directories_;  // parent and text -> name
+  std::set<std::string> taken_;                                             // full paths in lowercase
+};
+
+}  // namespace signalbook

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+
+namespace signalbook {
+
+// What a query is told when it fails.
+
+// DuckDB tells its kinds of error in the message.
+Status duckdb_error(const std::string& message);
+
+// Adds what we know better than DuckDB.
+Status explain_error(const Status& status, const std::string& store_path);
+
+// Of a statement that is not one that only reads; `what` it is or does.
+Status refusal(const std::string& what);
+
+}  // namespace signalbook

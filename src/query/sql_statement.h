@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "format/json_value.h"
+
+namespace signalbook {
+
+// What a SELECT names, read from DuckDB's parse tree (json_serialize_sql), so that no guess about text decides what
+// runs: which tables, which table functions, and where in the text their literals stand.
+
+struct TableName {
+  std::string schema;
+  std::string name;
+};
+
+// A text literal in the text of the statement.
+struct TextLiteral {
+  std::string value;
+  size_t offset = 0;  // of its opening quote, in bytes
+  size_t length = 0;  // with the quotes
+};
+
+struct TableFunction {
+  std::string name;  // lowercase
+  size_t offset = 0;
+  bool is_plain_call = false;  // the name stands at offset as it is, without schema or quotes
+  size_t argument_count = 0;   // with named options
+  bool is_list = false;
+  std::vector<TextLiteral> paths;  // the first argument: a literal, or a list of nothing but literals
+};
+
+struct StatementNames {
+  std::vector<TableName> tables;
+  std::vector<TableFunction> functions;
+  std::set<std::string> common_tables;  // names of CTEs, lowercase: they hide views
+  bool lists_tables = false;            // SHOW TABLES and the like: all views are meant
+};
+
+// From the output of json_serialize_sql(text). Nothing when the text is not one SELECT.
+Result<std::optional<StatementNames>> names_in_statement(const std::string& text, std::string_view serialized);
+
+// EXPLAIN in front of a statement: "EXPLAIN ANALYZE " and what follows it. The prefix is rewritten from scratch; of
+// an unknown option the statement is left whole, and then is no SELECT.
+struct ExplainedStatement {
+  std::string prefix;  // empty when there is no EXPLAIN
+  std::string statement;
+};
+
+ExplainedStatement split_explain(const std::string& text);
+
+// The first word of a statement in capitals, for a message; empty when it does not begin with one.
+std::string first_keyword(std::string_view text);
+
+}  // namespace signalbook

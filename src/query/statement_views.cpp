@@ -1,0 +1,129 @@
+#include "query/statement_views.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/ascii.h"
+#include "format/trace_schema.h"
+#include "query/sql_text.h"
+#include "query/table_functions.h"
+
+namespace signalbook {
+
+Result<StatementViews> StatementViews::open(FileSystem& files, const std::string& store_path, const Scope& scope) {
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> scope_runs, runs_in_scope(files, scope));
+  if (scope_runs.empty()) {
+    return Status::not_found(fmt::format("no finished run in {}: write one with `signalbook record`",
+                                         scope.run_path.value_or(scope.store_path)));
+  }
+  std::vector<RunLocation> all_runs = scope_runs;
+  if (scope.run_path.has_value()) {
+    SB_ASSIGN_OR_RETURN(all_runs, list_runs(files, scope.store_path));
+    // Under the path by which it was asked for.
+    const RunLocation& own = scope_runs.front();
+    std::ranges::replace_if(
+        all_runs, [&](const RunLocation& run) { return run.run_id == own.run_id; }, own);
+  }
+  std::error_code ignored;  // without a working directory only paths from the store are left
+  QueryPaths::Place place = {.store_path = store_path,
+                             .working_directory = std::filesystem::current_path(ignored).string(),
+                             .run_id = std::nullopt,
+                             .all_runs = all_runs};
+  if (scope.run_path.has_value()) place.run_id = scope_runs.front().run_id;
+  ViewBuilder builder(
+      files,
+      {.store_path = store_path, .shown_store_path = scope.store_path, .scope_runs = scope_runs, .all_runs = all_runs},
+      QueryPaths(files, std::move(place)));
+  return StatementViews(std::move(builder));
+}
+
+// Makes the view that a table name means, if it means one. Those that are named by a path are the connection's own:
+// SHOW TABLES lists the others.
+Status StatementViews::make_view(const Database& database, const TableName& table, const StatementNames& names) {
+  const std::string name = to_lower_ascii(table.name);
+  if ((table.schema.empty() || table.schema == "main") && std::ranges::count(ViewBuilder::view_names(), name) > 0) {
+    if (views_.contains(name)) return Status();
+    const Result<std::string> select = builder_.view(name, database.fetch);
+    // WITH bars AS (...) hides the view; whether that is damaged does not matter then.
+    if (!select.ok()) return names.common_tables.contains(name) ? Status() : select.status();
+    SB_RETURN_IF_ERROR(database.run("CREATE VIEW " + quote_sql_name(name) + " AS " + *select));
+    views_.insert(name);
+    return Status();
+  }
+  if (table.schema.empty()) {
+    if (!name.ends_with(".parquet")) return Status();
+    SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(table.name, database.fetch));
+    if (!select.has_value()) return Status();
+    return database.run("CREATE OR REPLACE TEMP VIEW " + quote_sql_name(table.name) + " AS " + *select);
+  }
+  // strategy_index.parquet without quotes: a table "parquet" in a schema.
+  const std::string path = to_lower_ascii(table.schema) + "." + name;
+  if (path != file::kStrategyIndex || views_.contains(path)) return Status();
+  SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(path, database.fetch));
+  if (!select.has_value()) return Status();
+  SB_RETURN_IF_ERROR(database.run("CREATE SCHEMA IF NOT EXISTS strategy_index"));
+  SB_RETURN_IF_ERROR(database.run("CREATE VIEW strategy_index.parquet AS " + *select));
+  views_.insert(path);
+  return Status();
+}
+
+Status StatementViews::make(const Database& database, const StatementNames& names) {
+  const auto lists = [](const TableFunction& function) { return lists_views(function.name); };
+  const auto is_catalog = [](const TableName& table) {
+    return table.schema == "information_schema" || table.schema == "pg_catalog" || table.name.starts_with("sqlite_");
+  };
+  if (names.lists_tables || std::ranges::any_of(names.functions, lists) ||
+      std::ranges::any_of(names.tables, is_catalog)) {
+    for (const std::string& name : ViewBuilder::view_names()) {
+      // One that cannot be made is not listed; who asks for it by name is told why.
+      const Status ignored = make_view(database, {.schema = "", .name = name}, names);
+      static_cast<void>(ignored);
+    }
+  }
+  for (const TableName& table : names.tables) SB_RETURN_IF_ERROR(make_view(database, table, names));
+  return Status();
+}
+
+Result<std::string> StatementViews::resolve_paths(const Database& database, std::string statement,
+                                                  const StatementNames& names) {
+  struct Edit {
+    size_t offset;
+    size_t length;
+    std::string text;
+  };
+  std::vector<Edit> edits;
+  for (const TableFunction& function : names.functions) {
+    if (!reads_files(function.name)) continue;
+    const bool is_parquet = function.name == "read_parquet" || function.name == "parquet_scan";
+    const bool is_plain = is_parquet && function.argument_count == 1 && !function.is_list;
+    for (const TextLiteral& literal : function.paths) {
+      SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument,
+                          builder_.path_argument(literal.value));
+      if (!argument.has_value()) continue;
+      if (!argument->index_of.empty() && is_plain && function.is_plain_call) {
+        // The index by itself: the view, which has run_id, short names and one type a column.
+        SB_RETURN_IF_ERROR(make_view(database, {.schema = "", .name = literal.value}, names));
+        edits.push_back({function.offset, function.name.size(), "query_table"});
+        edits.push_back({literal.offset, literal.length, quote_sql_text(quote_sql_name(literal.value))});
+        continue;
+      }
+      std::string list;
+      for (const std::string& file : argument->files) list += (list.empty() ? "" : ", ") + quote_sql_text(file);
+      // Within a list of the user's, several files go in beside their neighbours.
+      if (argument->files.size() > 1 && !function.is_list) list = "[" + list + "]";
+      if (is_plain) list += ", hive_partitioning = false";
+      if (is_plain && argument->match_by_name) list += ", union_by_name = true";
+      edits.push_back({literal.offset, literal.length, std::move(list)});
+    }
+  }
+  std::ranges::sort(edits, std::ranges::greater(), &Edit::offset);
+  for (const Edit& edit : edits) statement.replace(edit.offset, edit.length, edit.text);
+  return statement;
+}
+
+}  // namespace signalbook

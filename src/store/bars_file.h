@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "format/bars.h"
+
+namespace signalbook {
+
+// The bars of a feed as Parquet: data_id, symbol and timeframe on every row (they cost nothing, and a glob over the
+// folder is a table that joins), idx, ts, open, high, low, close, volume (NULL where there is none).
+Result<std::string> encode_bars_file(const Bars& bars, const std::string& data_id_hex);
+
+// Damaged when it is no such file or the bars do not have the data_id that the file says.
+Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name);
+
+// Strictly increasing times, columns of one length, finite prices. Invalid, naming the row (from 1), otherwise.
+Status check_bars(const Bars& bars);
+
+}  // namespace signalbook

@@ -1,0 +1,145 @@
+#include "store/run_description.h"
+
+#include <fmt/format.h>
+
+#include "base/time_text.h"
+#include "format/trace_schema.h"
+#include "store/parse_time.h"
+
+namespace signalbook {
+
+namespace {
+
+JsonValue optional_text(const std::optional<std::string>& text) { return text ? JsonValue(*text) : JsonValue(); }
+
+// Reads members by name and keeps the first failure.
+class Members {
+ public:
+  Members(const JsonValue& object, const std::string& place) : object_(object), place_(place) {}
+
+  std::string text(const char* name) {
+    const JsonValue* value = object_.find(name);
+    if (value != nullptr && value->text() != nullptr) return *value->text();
+    return fail(name), "";
+  }
+  std::optional<std::string> optional_text(const char* name) {
+    const JsonValue* value = object_.find(name);
+    if (value == nullptr || value->is_null()) return std::nullopt;
+    return text(name);
+  }
+  int64_t integer(const char* name) {
+    const JsonValue* value = object_.find(name);
+    if (value != nullptr && value->integer() != nullptr) return *value->integer();
+    return fail(name), 0;
+  }
+  int64_t time(const char* name) {
+    bool zone_given = false;
+    const Result<int64_t> time = parse_time(text(name), &zone_given);
+    if (time.ok()) return *time;
+    return fail(name), 0;
+  }
+  const JsonValue::Array& array(const char* name) {
+    static const JsonValue::Array kEmpty;
+    const JsonValue* value = object_.find(name);
+    if (value != nullptr && value->array() != nullptr) return *value->array();
+    return fail(name), kEmpty;
+  }
+  const Status& status() const { return status_; }
+
+ private:
+  void fail(const char* name) {
+    if (status_.ok()) status_ = Status::damaged(fmt::format("{}: '{}' is missing or of another type", place_, name));
+  }
+
+  const JsonValue& object_;
+  std::string place_;
+  Status status_;
+};
+
+}  // namespace
+
+JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds) {
+  JsonValue::Array json;
+  for (const RunDescription::Feed& feed : feeds) {
+    json.emplace_back(JsonValue::Object{{"symbol", JsonValue(feed.symbol)},
+                                        {"timeframe", JsonValue(feed.timeframe)},
+                                        {"data_id", JsonValue(feed.data_id)},
+                                        {"bar_count", JsonValue(feed.bar_count)},
+                                        {"first_ts", JsonValue(format_time(feed.first_ts))},
+                                        {"last_ts", JsonValue(format_time(feed.last_ts))}});
+  }
+  return JsonValue(std::move(json));
+}
+
+std::string encode_run_description(const RunDescription& description) {
+  JsonValue::Object tags;
+  for (const auto& [key, value] : description.tags) tags.emplace_back(key, JsonValue(value));
+  JsonValue::Array files;
+  for (const RunDescription::File& file : description.files) {
+    files.emplace_back(JsonValue::Object{
+        {"path", JsonValue(file.path)}, {"size", JsonValue(file.size)}, {"sha256", JsonValue(file.sha256)}});
+  }
+  const JsonValue json(JsonValue::Object{
+      {"format_version", JsonValue(int64_t{kFormatVersion})},
+      {"run_id", JsonValue(description.run_id)},
+      {"created_at", JsonValue(format_time(description.created_at))},
+      {"feeds", feeds_to_json(description.feeds)},
+      {"code_version", optional_text(description.code_version)},
+      {"tags", JsonValue(std::move(tags))},
+      {"note", optional_text(description.note)},
+      {"layout", JsonValue(description.layout)},
+      {"counts", JsonValue(JsonValue::Object{{"strategies", JsonValue(description.strategy_count)},
+                                             {"traces", JsonValue(description.trace_count)},
+                                             {"changes", JsonValue(description.change_count)}})},
+      {"files", JsonValue(std::move(files))},
+  });
+  return to_json(json, JsonStyle::pretty) + "\n";
+}
+
+Result<RunDescription> decode_run_description(std::string_view text, const std::string& file_name) {
+  const Result<JsonValue> json = parse_json(text);
+  if (!json.ok()) return Status::damaged(file_name + ": " + json.status().message());
+  Members members(*json, file_name);
+  if (const int64_t version = members.integer("format_version"); version > kFormatVersion) {
+    return Status::invalid(fmt::format("{}: written in format {}, this program reads up to {}; take a newer Signalbook",
+                                       file_name, version, kFormatVersion));
+  }
+  RunDescription description;
+  description.run_id = members.text("run_id");
+  description.created_at = members.time("created_at");
+  description.code_version = members.optional_text("code_version");
+  description.note = members.optional_text("note");
+  description.layout = members.text("layout");
+  for (const JsonValue& value : members.array("feeds")) {
+    Members feed(value, file_name + ": feeds");
+    description.feeds.push_back({.symbol = feed.text("symbol"),
+                                 .timeframe = feed.text("timeframe"),
+                                 .data_id = feed.text("data_id"),
+                                 .bar_count = feed.integer("bar_count"),
+                                 .first_ts = feed.time("first_ts"),
+                                 .last_ts = feed.time("last_ts")});
+    SB_RETURN_IF_ERROR(feed.status());
+  }
+  if (const JsonValue* tags = json->find("tags"); tags != nullptr && tags->object() != nullptr) {
+    for (const auto& [key, value] : *tags->object()) {
+      if (value.text() != nullptr) description.tags.emplace_back(key, *value.text());
+    }
+  }
+  if (const JsonValue* counts = json->find("counts")) {
+    Members members_of_counts(*counts, file_name + ": counts");
+    description.strategy_count = members_of_counts.integer("strategies");
+    description.trace_count = members_of_counts.integer("traces");
+    description.change_count = members_of_counts.integer("changes");
+    SB_RETURN_IF_ERROR(members_of_counts.status());
+  }
+  for (const JsonValue& value : members.array("files")) {
+    Members file(value, file_name + ": files");
+    description.files.push_back(
+        {.path = file.text("path"), .size = file.integer("size"), .sha256 = file.text("sha256")});
+    SB_RETURN_IF_ERROR(file.status());
+  }
+  SB_RETURN_IF_ERROR(members.status());
+  return description;
+}
+
+}  // namespace signalbook

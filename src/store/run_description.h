@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "format/json_value.h"
+
+namespace signalbook {
+
+// run.json: what a run is, beside its index.
+struct RunDescription {
+  struct Feed {
+    std::string symbol, timeframe, data_id;
+    int64_t bar_count = 0;
+    int64_t first_ts = 0, last_ts = 0;
+  };
+  struct File {  // a file beside run.json
+    std::string path;
+    int64_t size = 0;
+    std::string sha256;
+  };
+
+  std::string run_id;
+  int64_t created_at = 0;
+  std::vector<Feed> feeds;
+  std::optional<std::string> code_version, note;
+  std::vector<std::pair<std::string, std::string>> tags;
+  std::string layout = "files";
+  int64_t strategy_count = 0, trace_count = 0, change_count = 0;
+  std::vector<File> files;
+};
+
+// A list of objects, as run.json has it and the view `runs` reads it.
+JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds);
+
+std::string encode_run_description(const RunDescription& description);
+
+// Damaged, naming `file_name`, when it is none; Invalid when a newer Signalbook wrote it.
+Result<RunDescription> decode_run_description(std::string_view text, const std::string& file_name);
+
+}  // namespace signalbook

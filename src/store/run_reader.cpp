@@ -1,0 +1,127 @@
+#include "store/run_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/digest.h"
+#include "format/content_hash.h"
+#include "format/file_names.h"
+#include "format/trace_schema.h"
+#include "store/bars_file.h"
+
+namespace signalbook {
+
+namespace {
+
+// Layout `files`: a Parquet file a trace, checked against the index as it is read.
+class TraceFiles : public TraceStorage {
+ public:
+  TraceFiles(FileSystem& files, std::string run_path) : files_(files), run_path_(std::move(run_path)) {}
+
+  Result<Trace> read(const IndexRow& row) override {
+    const std::string path = join_path(run_path_, row.trace_path);
+    SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(path));
+    if (static_cast<int64_t>(bytes.size()) != row.file_size || sha256(bytes) != row.file_sha256) {
+      return Status::damaged(fmt::format("{}: not the bytes that were recorded (strategy {})", path, row.strategy_id));
+    }
+    SB_ASSIGN_OR_RETURN(Trace trace, decode_trace_file(bytes, path));
+    if (trace_hash(trace.changes, row.bar_count) != row.trace_hash) {
+      return Status::damaged(fmt::format("{}: the changes do not have the trace_hash of the index", path));
+    }
+    return trace;
+  }
+
+ private:
+  FileSystem& files_;
+  std::string run_path_;
+};
+
+bool is_hash_prefix(std::string_view text) {
+  constexpr size_t kMinDigits = 4, kMaxDigits = 64;
+  return text.size() >= kMinDigits && text.size() <= kMaxDigits &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<CheckedIndex> read_checked_index(FileSystem& files, const std::string& run_path) {
+  const std::string index_path = join_path(run_path, file::kStrategyIndex);
+  Result<std::string> bytes = files.read_file(index_path);
+  if (bytes.status().code() == StatusCode::not_found) {
+    return Status::not_found(fmt::format("{} is no finished run: it has no {}", run_path, file::kStrategyIndex));
+  }
+  SB_RETURN_IF_ERROR(bytes.status());
+  const std::string description_path = join_path(run_path, file::kRunDescription);
+  const Result<std::string> text = files.read_file(description_path);
+  if (text.status().code() == StatusCode::not_found) {
+    return Status::damaged(fmt::format("{} is missing from a finished run", description_path));
+  }
+  SB_RETURN_IF_ERROR(text.status());
+  CheckedIndex index;
+  SB_ASSIGN_OR_RETURN(index.description, decode_run_description(*text, description_path));
+  for (const RunDescription::File& entry : index.description.files) {
+    if (entry.path != file::kStrategyIndex) continue;
+    if (static_cast<int64_t>(bytes->size()) != entry.size || to_hex(sha256(*bytes)) != entry.sha256) {
+      return Status::damaged(fmt::format("{}: not the bytes that were recorded; restore it from a copy", index_path));
+    }
+  }
+  index.bytes = std::move(bytes).value();
+  return index;
+}
+
+Result<std::unique_ptr<RunReader>> RunReader::open(FileSystem& files, const std::string& run_path) {
+  std::unique_ptr<RunReader> run(new RunReader(files, run_path));
+  SB_ASSIGN_OR_RETURN(CheckedIndex index, read_checked_index(files, run_path));
+  run->description_ = std::move(index.description);
+  if (run->description_.layout != "files") {
+    return Status::invalid(fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path,
+                                       run->description_.layout));
+  }
+  SB_ASSIGN_OR_RETURN(run->rows_, decode_index(index.bytes, join_path(run_path, file::kStrategyIndex)));
+  run->traces_ = std::make_unique<TraceFiles>(files, run_path);
+  return run;
+}
+
+Result<std::vector<const IndexRow*>> RunReader::find(std::string_view name) const {
+  std::vector<const IndexRow*> found;
+  for (const IndexRow& row : rows_) {
+    const bool alias = std::find(row.aliases.begin(), row.aliases.end(), name) != row.aliases.end();
+    if (row.strategy_id == name || alias) found.push_back(&row);
+  }
+  if (!found.empty()) return found;
+
+  std::set<std::string> candidates;
+  if (is_hash_prefix(name)) {
+    for (const IndexRow& row : rows_) {
+      const std::string digest = to_hex(row.strategy_digest);
+      if (!digest.starts_with(name)) continue;
+      found.push_back(&row);
+      candidates.insert(digest);
+    }
+  }
+  if (candidates.size() > 1) {
+    std::string message = fmt::format("{} fits {} strategies; give more digits:", name, candidates.size());
+    for (const std::string& digest : candidates)
+      message += " " + digest.substr(0, std::max<size_t>(16, name.size() + 4));
+    return Status::invalid(message);
+  }
+  if (found.empty()) {
+    return Status::not_found(fmt::format(
+        "no strategy {} in {}; give a strategy_id or 4 or more digits of a strategy_hash", name, run_path_));
+  }
+  return found;
+}
+
+Result<Bars> RunReader::read_bars(const std::string& data_id) {
+  const std::string path = join_path(join_path(run_path_, ".."), bars_path(data_id));
+  const Result<std::string> bytes = files_.read_file(path);
+  if (!bytes.ok()) {
+    if (bytes.status().code() != StatusCode::not_found) return bytes.status();
+    return Status::damaged(fmt::format("{}: the bars of {} are missing from the store", path, run_path_));
+  }
+  return decode_bars_file(*bytes, path);
+}
+
+}  // namespace signalbook

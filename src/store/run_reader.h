@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "format/bars.h"
+#include "store/run_description.h"
+#include "store/strategy_index.h"
+#include "store/trace_file.h"
+
+namespace signalbook {
+
+// Where the traces of a run come from. Who asks does not learn how they lie on disk.
+class TraceStorage {
+ public:
+  virtual ~TraceStorage() = default;
+  // NotFound or Damaged, naming the file, when the trace is not what the index says.
+  virtual Result<Trace> read(const IndexRow& row) = 0;
+};
+
+// The description of a finished run and the bytes of its index, which are those that the description vouches for.
+// NotFound when the run is not finished, Damaged when either is not what was written, Invalid when it is newer.
+struct CheckedIndex {
+  RunDescription description;
+  std::string bytes;
+};
+Result<CheckedIndex> read_checked_index(FileSystem& files, const std::string& run_path);
+
+// A finished run, opened for reading.
+class RunReader {
+ public:
+  static Result<std::unique_ptr<RunReader>> open(FileSystem& files, const std::string& run_path);
+
+  const RunDescription& description() const { return description_; }
+  const std::vector<IndexRow>& rows() const { return rows_; }
+
+  // The rows of a strategy, one a feed: by its strategy_id or an alias, else by a prefix of 4 or more digits of its
+  // hash. NotFound, or Invalid with the candidates when a prefix fits several strategies.
+  Result<std::vector<const IndexRow*>> find(std::string_view name) const;
+
+  Result<Trace> read_trace(const IndexRow& row) { return traces_->read(row); }
+  // From the store around the run. Damaged when they are not there.
+  Result<Bars> read_bars(const std::string& data_id);
+
+ private:
+  RunReader(FileSystem& files, std::string run_path) : files_(files), run_path_(std::move(run_path)) {}
+
+  FileSystem& files_;
+  std::string run_path_;
+  RunDescription description_;
+  std::vector<IndexRow> rows_;
+  std::unique_ptr<TraceStorage> traces_;
+};
+
+}  // namespace signalbook

@@ -1,0 +1,136 @@
+#include "store/store.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "format/json_value.h"
+#include "format/trace_schema.h"
+
+namespace signalbook {
+
+namespace {
+
+Result<bool> is_store(FileSystem& files, const std::string& directory) {
+  return files.file_exists(join_path(join_path(directory, file::kStoreDirectory), file::kStoreMarker));
+}
+
+// The index is renamed into place last: where it is, the run is whole.
+Result<bool> is_run(FileSystem& files, const std::string& directory) {
+  return files.file_exists(join_path(directory, file::kStrategyIndex));
+}
+
+// A store that a newer program wrote may hold what this one would misread.
+Status check_version(FileSystem& files, const std::string& store_path) {
+  const std::string marker = join_path(join_path(store_path, file::kStoreDirectory), file::kStoreMarker);
+  SB_ASSIGN_OR_RETURN(const std::string text, files.read_file(marker));
+  const Result<JsonValue> json = parse_json(text);
+  if (!json.ok()) return Status::damaged(marker + ": " + json.status().message());
+  const JsonValue* version = json->find("format_version");
+  if (version == nullptr || version->integer() == nullptr) return Status::damaged(marker + ": no format_version");
+  if (*version->integer() <= kFormatVersion) return Status();
+  return Status::invalid(fmt::format("{} is a store of format {}, this program knows up to {}; take a newer Signalbook",
+                                     store_path, *version->integer(), kFormatVersion));
+}
+
+Result<Scope> checked(FileSystem& files, Scope scope) {
+  SB_RETURN_IF_ERROR(check_version(files, scope.store_path));
+  return scope;
+}
+
+// The names of the directories right below that are stores.
+Result<std::vector<std::string>> stores_below(FileSystem& files, const std::string& directory) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(directory));
+  std::vector<std::string> stores;
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory) continue;
+    SB_ASSIGN_OR_RETURN(const bool store, is_store(files, join_path(directory, entry.name)));
+    if (store) stores.push_back(entry.name);
+  }
+  return stores;
+}
+
+// The way up from a directory, itself first. A relative one is followed by "..", so that paths in answers stay
+// as short as the question was.
+std::string directory_above(const std::string& directory) {
+  if (directory == ".") return "..";
+  const std::string name = file_name_of(directory);
+  if (name == "..") return join_path(directory, "..");
+  return parent_path(directory);
+}
+
+}  // namespace
+
+Result<Scope> locate_scope(FileSystem& files, const std::string& directory) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(directory));
+  if (!exists) return Status::not_found(fmt::format("{} is no directory", directory));
+
+  constexpr int kLevelsUp = 4;  // traces/SPY_5m/signals/<type> lies this deep in a run
+  std::string candidate = directory;
+  std::optional<std::string> run;
+  for (int level = 0; level <= kLevelsUp + 1; ++level) {
+    SB_ASSIGN_OR_RETURN(const bool store, is_store(files, candidate));
+    if (store) return checked(files, {.store_path = candidate, .run_path = run});
+    SB_ASSIGN_OR_RETURN(const bool is_a_run, is_run(files, candidate));
+    if (is_a_run && !run) run = candidate;
+    if (candidate == "/") break;
+    candidate = directory_above(candidate);
+  }
+  if (run) return Scope{.store_path = directory_above(*run), .run_path = run};  // a run copied out of its store
+
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> below, stores_below(files, directory));
+  for (const std::string& name : below) {
+    if (name == "results")
+      return checked(files, {.store_path = join_path(directory == "." ? "" : directory, name), .run_path = {}});
+  }
+  if (below.size() == 1) {
+    return checked(files, {.store_path = join_path(directory == "." ? "" : directory, below.front()), .run_path = {}});
+  }
+  if (below.empty()) {
+    return Status::not_found(fmt::format(
+        "{} is in no store or run, and above none; name one with --store DIR, or record a run with signalbook record",
+        directory == "." ? "the current directory" : directory));
+  }
+  return Status::not_found(fmt::format("there are several stores below {}: {}; name one with --store DIR", directory,
+                                       fmt::join(below, ", ")));
+}
+
+Result<std::vector<RunLocation>> list_runs(FileSystem& files, const std::string& store_path) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(store_path));
+  std::vector<RunLocation> runs;
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory || entry.name == file::kStoreDirectory || entry.name == file::kBarsDirectory) continue;
+    const std::string path = store_path == "." ? entry.name : join_path(store_path, entry.name);
+    SB_ASSIGN_OR_RETURN(const bool finished, is_run(files, path));
+    if (finished) runs.push_back({.run_id = entry.name, .path = path});
+  }
+  return runs;
+}
+
+Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& scope) {
+  if (!scope.run_path) return list_runs(files, scope.store_path);
+  std::string run_id = file_name_of(*scope.run_path);
+  if (run_id == "." || run_id == "..") {
+    // The run's own name is told by the directory above it, which knows its entries by number only.
+    SB_ASSIGN_OR_RETURN(const std::string absolute, files.absolute_path(*scope.run_path));
+    run_id = file_name_of(absolute);
+  }
+  return std::vector<RunLocation>{{.run_id = run_id, .path = *scope.run_path}};
+}
+
+Status ensure_store(FileSystem& files, const std::string& store_path, const std::string& created_at,
+                    const std::string& temporary) {
+  const std::string directory = join_path(store_path, file::kStoreDirectory);
+  const std::string marker = join_path(directory, file::kStoreMarker);
+  SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(marker));
+  if (exists) return check_version(files, store_path);
+  SB_RETURN_IF_ERROR(create_directories(files, directory));
+  const JsonValue json(
+      JsonValue::Object{{"format_version", JsonValue(int64_t{kFormatVersion})}, {"created_at", JsonValue(created_at)}});
+  SB_RETURN_IF_ERROR(files.write_new_file(temporary, to_json(json, JsonStyle::pretty) + "\n"));
+  SB_RETURN_IF_ERROR(files.sync_files(std::span(&temporary, 1)));
+  SB_RETURN_IF_ERROR(files.rename(temporary, marker));
+  SB_RETURN_IF_ERROR(files.sync_directory(directory));
+  return files.sync_directory(store_path);
+}
+
+}  // namespace signalbook

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+
+namespace signalbook {
+
+// Where a question is asked: a store, and the run inside it when it is asked from there.
+struct Scope {
+  std::string store_path;               // the directory with .signalbook/store.json; of a run alone, its parent
+  std::optional<std::string> run_path;  // set inside a run, or when a run was named
+};
+
+// The scope a directory stands in: in a run that run, in a store the store, above stores `results`, else the only
+// one below it. NotFound, naming what to do (or the candidates), when there is none or it cannot be told.
+Result<Scope> locate_scope(FileSystem& files, const std::string& directory);
+
+struct RunLocation {
+  std::string run_id;  // the directory's name
+  std::string path;    // store_path/run_id
+};
+
+// The finished runs of a store (those with a strategy_index.parquet), sorted by run_id.
+Result<std::vector<RunLocation>> list_runs(FileSystem& files, const std::string& store_path);
+
+// The runs a scope means: its run, else all of its store.
+Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& scope);
+
+// Makes a directory a store where it is none yet, by way of a temporary file that nobody else uses: several may do so
+// at once. Existing stores of a newer format are refused.
+Status ensure_store(FileSystem& files, const std::string& store_path, const std::string& created_at,
+                    const std::string& temporary);
+
+}  // namespace signalbook

@@ -1,0 +1,262 @@
+#include "store/strategy_index.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <compare>
+#include <iterator>
+#include <tuple>
+
+#include "base/utf8.h"
+#include "format/strategy_identity.h"
+#include "format/trace_schema.h"
+#include "store/parameter_columns.h"
+#include "store/table_file.h"
+
+namespace signalbook {
+
+namespace {
+
+constexpr size_t kValueDigestBytes = 8;
+
+// Always there, NULL until they are computed, so that a query written today runs on every run.
+constexpr const char* kRealMetrics[] = {
+    "total_return", "total_pnl", "annual_return", "annual_volatility", "sharpe_ratio",  "sortino_ratio", "calmar_ratio",
+    "max_drawdown", "win_rate",  "profit_factor", "avg_trade_return",  "avg_bars_held", "exposure",      "turnover"};
+constexpr const char* kCountMetrics[] = {"max_drawdown_bars", "trade_count", "long_trades", "short_trades"};
+
+template <typename Bytes>
+std::string to_bytes(const Bytes& bytes, size_t count) {
+  return std::string(reinterpret_cast<const char*>(bytes.data()), count);
+}
+
+// A total order over parameters: by name, then numbers before text before the rest, each by value.
+std::weak_ordering compare_values(const JsonValue& a, const JsonValue& b) {
+  const auto rank = [](const JsonValue& v) { return v.integer() || v.real() ? 0 : v.text() ? 1 : 2; };
+  const auto number = [](const JsonValue& v) { return v.integer() ? static_cast<double>(*v.integer()) : *v.real(); };
+  if (rank(a) != rank(b)) return rank(a) <=> rank(b);
+  if (rank(a) == 0) {
+    if (number(a) != number(b)) return number(a) < number(b) ? std::weak_ordering::less : std::weak_ordering::greater;
+    return std::weak_ordering::equivalent;
+  }
+  if (rank(a) == 1) return *a.text() <=> *b.text();
+  return to_json(a, JsonStyle::canonical) <=> to_json(b, JsonStyle::canonical);
+}
+
+using SortedParameters = std::vector<const JsonValue::Member*>;
+
+SortedParameters sort_parameters(const IndexRow& row) {
+  SortedParameters sorted;
+  for (const JsonValue::Member& member : row.parameters) sorted.push_back(&member);
+  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+  return sorted;
+}
+
+std::weak_ordering compare_parameters(const SortedParameters& a, const SortedParameters& b) {
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    if (a[i]->first != b[i]->first) return a[i]->first <=> b[i]->first;
+    if (const auto order = compare_values(a[i]->second, b[i]->second); order != 0) return order;
+  }
+  return a.size() <=> b.size();
+}
+
+}  // namespace
+
+std::string IndexRow::strategy_hash() const { return to_hex(strategy_digest).substr(0, kStrategyHashLength); }
+
+void sort_index(std::vector<IndexRow>& rows) {
+  std::vector<SortedParameters> parameters(rows.size());
+  std::vector<size_t> order(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    parameters[i] = sort_parameters(rows[i]);
+    order[i] = i;
+  }
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const auto before = [&](size_t i) {
+      return std::tie(rows[i].kind, rows[i].symbol, rows[i].timeframe, rows[i].strategy_type);
+    };
+    if (before(a) != before(b)) return before(a) < before(b);
+    if (const auto compared = compare_parameters(parameters[a], parameters[b]); compared != 0) return compared < 0;
+    return std::tie(rows[a].strategy_digest, rows[a].strategy_id) <
+           std::tie(rows[b].strategy_digest, rows[b].strategy_id);
+  });
+  std::vector<IndexRow> sorted;
+  sorted.reserve(rows.size());
+  for (const size_t i : order) sorted.push_back(std::move(rows[i]));
+  for (size_t i = 0; i < sorted.size(); ++i) sorted[i].trace_id = static_cast<int64_t>(i);
+  rows = std::move(sorted);
+}
+
+Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
+  Table table;
+  const auto integers = [&](const char* name, ColumnType type, auto&& value) {
+    TableColumn& column = table.add(name, type);
+    for (const IndexRow& row : rows) {
+      const std::optional<int64_t> cell = value(row);
+      cell ? column.append_integer(*cell) : column.append_null();
+    }
+  };
+  const auto texts = [&](const char* name, auto&& value) {
+    TableColumn& column = table.add(name, ColumnType::text);
+    for (const IndexRow& row : rows) {
+      const std::optional<std::string> cell = value(row);
+      cell ? column.append_text(to_valid_utf8(*cell)) : column.append_null();
+    }
+  };
+  const auto bytes = [&](const char* name, size_t width, auto&& value) {
+    TableColumn& column = table.add(name, ColumnType::bytes, static_cast<int>(width));
+    for (const IndexRow& row : rows) column.append_text(to_bytes(value(row), width));
+  };
+
+  integers("trace_id", ColumnType::int32, [](const IndexRow& row) { return row.trace_id; });
+  texts("strategy_id", [](const IndexRow& row) { return row.strategy_id; });
+  texts("strategy_hash", [](const IndexRow& row) { return row.strategy_hash(); });
+  bytes("strategy_digest", sizeof(Digest), [](const IndexRow& row) { return row.strategy_digest; });
+  bytes("value_digest", kValueDigestBytes, [](const IndexRow& row) { return row.value_digest; });
+  texts("strategy_type", [](const IndexRow& row) { return row.strategy_type; });
+  texts("symbol", [](const IndexRow& row) { return row.symbol; });
+  texts("timeframe", [](const IndexRow& row) { return row.timeframe; });
+  texts("kind", [](const IndexRow& row) { return row.kind == SignalKind::label ? "classifier" : "signal"; });
+  std::vector<TableColumn> parameters = make_parameter_columns(rows);
+  std::move(parameters.begin(), parameters.end(), std::back_inserter(table.columns));
+  texts("constraints", [](const IndexRow& row) { return row.constraints; });
+  texts("threshold", [](const IndexRow& row) { return row.threshold; });
+  texts("trace_path", [](const IndexRow& row) { return row.trace_path; });
+  bytes("trace_hash", sizeof(TraceHash), [](const IndexRow& row) { return row.trace_hash; });
+  texts("data_id", [](const IndexRow& row) { return row.data_id; });
+  integers("bar_count", ColumnType::int64, [](const IndexRow& row) { return row.bar_count; });
+  integers("observed_from", ColumnType::int64, [](const IndexRow& row) { return row.observed_from; });
+  integers("observed_to", ColumnType::int64, [](const IndexRow& row) { return row.observed_to; });
+  integers("complete", ColumnType::boolean, [](const IndexRow& row) { return row.complete ? 1 : 0; });
+  integers("change_count", ColumnType::int64, [](const IndexRow& row) { return row.change_count; });
+  integers("first_ts", ColumnType::timestamp, [](const IndexRow& row) { return row.first_ts; });
+  integers("last_ts", ColumnType::timestamp, [](const IndexRow& row) { return row.last_ts; });
+  for (const char* metric : kRealMetrics) {
+    TableColumn& column = table.add(metric, ColumnType::real);
+    for (size_t i = 0; i < rows.size(); ++i) column.append_null();
+  }
+  for (const char* metric : kCountMetrics) {
+    integers(metric, ColumnType::int64, [](const IndexRow&) { return std::nullopt; });
+  }
+  texts("metrics_definition", [](const IndexRow&) { return std::nullopt; });
+  texts("strategy_config", [](const IndexRow& row) { return row.strategy_config; });
+  TableColumn& aliases = table.add("aliases", ColumnType::text_list);
+  for (const IndexRow& row : rows) aliases.append_list(row.aliases);
+  integers("file_size", ColumnType::int64, [](const IndexRow& row) { return row.file_size; });
+  bytes("file_sha256", sizeof(Digest), [](const IndexRow& row) { return row.file_sha256; });
+  integers("created_at", ColumnType::timestamp, [](const IndexRow& row) { return row.created_at; });
+
+  return encode_table_file(table, {.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}}});
+}
+
+namespace {
+
+// Columns of an index by name and type, with the failure kept until the end so that reading stays a list.
+class IndexColumns {
+ public:
+  IndexColumns(const Table& table, const std::string& file_name) : table_(table), file_name_(file_name) {}
+
+  const TableColumn& get(const char* name, ColumnType type) {
+    static const TableColumn kNone;
+    const TableColumn* column = table_.find(name);
+    if (column != nullptr && column->type == type) return *column;
+    if (status_.ok()) {
+      status_ = Status::damaged(fmt::format("{}: column '{}' is {}; this is no index that Signalbook wrote", file_name_,
+                                            name, column == nullptr ? "missing" : "of another type"));
+    }
+    return kNone;
+  }
+  const Status& status() const { return status_; }
+
+ private:
+  const Table& table_;
+  const std::string& file_name_;
+  Status status_;
+};
+
+template <typename Bytes>
+void from_bytes(const std::string& text, Bytes& bytes) {
+  std::copy_n(text.begin(), std::min(text.size(), bytes.size()), bytes.begin());
+}
+
+std::optional<int64_t> optional_integer(const TableColumn& column, size_t row) {
+  if (column.is_null(row)) return std::nullopt;
+  return column.integers[row];
+}
+
+std::optional<std::string> optional_text(const TableColumn& column, size_t row) {
+  if (column.is_null(row)) return std::nullopt;
+  return column.texts[row];
+}
+
+}  // namespace
+
+Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name) {
+  SB_ASSIGN_OR_RETURN(
+      const Table table,
+      decode_table_file(
+          bytes, file_name,
+          {"strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",       "timeframe",
+           "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
+           "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
+           "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "created_at"}));
+  IndexColumns columns(table, file_name);
+  const TableColumn& strategy_id = columns.get("strategy_id", ColumnType::text);
+  const TableColumn& strategy_digest = columns.get("strategy_digest", ColumnType::bytes);
+  const TableColumn& value_digest = columns.get("value_digest", ColumnType::bytes);
+  const TableColumn& strategy_type = columns.get("strategy_type", ColumnType::text);
+  const TableColumn& symbol = columns.get("symbol", ColumnType::text);
+  const TableColumn& timeframe = columns.get("timeframe", ColumnType::text);
+  const TableColumn& kind = columns.get("kind", ColumnType::text);
+  const TableColumn& constraints = columns.get("constraints", ColumnType::text);
+  const TableColumn& threshold = columns.get("threshold", ColumnType::text);
+  const TableColumn& trace_path = columns.get("trace_path", ColumnType::text);
+  const TableColumn& trace_hash = columns.get("trace_hash", ColumnType::bytes);
+  const TableColumn& data_id = columns.get("data_id", ColumnType::text);
+  const TableColumn& bar_count = columns.get("bar_count", ColumnType::int64);
+  const TableColumn& observed_from = columns.get("observed_from", ColumnType::int64);
+  const TableColumn& observed_to = columns.get("observed_to", ColumnType::int64);
+  const TableColumn& complete = columns.get("complete", ColumnType::boolean);
+  const TableColumn& change_count = columns.get("change_count", ColumnType::int64);
+  const TableColumn& first_ts = columns.get("first_ts", ColumnType::timestamp);
+  const TableColumn& last_ts = columns.get("last_ts", ColumnType::timestamp);
+  const TableColumn& strategy_config = columns.get("strategy_config", ColumnType::text);
+  const TableColumn& aliases = columns.get("aliases", ColumnType::text_list);
+  const TableColumn& file_size = columns.get("file_size", ColumnType::int64);
+  const TableColumn& file_sha256 = columns.get("file_sha256", ColumnType::bytes);
+  const TableColumn& created_at = columns.get("created_at", ColumnType::timestamp);
+  SB_RETURN_IF_ERROR(columns.status());
+
+  std::vector<IndexRow> rows(table.row_count());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    IndexRow& row = rows[i];
+    row.trace_id = static_cast<int64_t>(i);
+    row.strategy_id = strategy_id.texts[i];
+    from_bytes(strategy_digest.texts[i], row.strategy_digest);
+    from_bytes(value_digest.texts[i], row.value_digest);
+    row.strategy_type = strategy_type.texts[i];
+    row.symbol = symbol.texts[i];
+    row.timeframe = timeframe.texts[i];
+    row.kind = kind.texts[i] == "classifier" ? SignalKind::label : SignalKind::number;
+    row.constraints = optional_text(constraints, i);
+    row.threshold = optional_text(threshold, i);
+    row.trace_path = trace_path.texts[i];
+    from_bytes(trace_hash.texts[i], row.trace_hash);
+    row.data_id = data_id.texts[i];
+    row.bar_count = bar_count.integers[i];
+    row.observed_from = optional_integer(observed_from, i);
+    row.observed_to = optional_integer(observed_to, i);
+    row.complete = complete.integers[i] != 0;
+    row.change_count = change_count.integers[i];
+    row.first_ts = optional_integer(first_ts, i);
+    row.last_ts = optional_integer(last_ts, i);
+    row.strategy_config = strategy_config.texts[i];
+    row.aliases = aliases.lists[i];
+    row.file_size = file_size.integers[i];
+    from_bytes(file_sha256.texts[i], row.file_sha256);
+    row.created_at = created_at.integers[i];
+  }
+  return rows;
+}
+
+}  // namespace signalbook

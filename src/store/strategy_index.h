@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/status.h"
+#include "format/content_hash.h"
+#include "format/json_value.h"
+#include "format/signal.h"
+
+namespace signalbook {
+
+// One trace, as the index of its run tells it.
+struct IndexRow {
+  int64_t trace_id = 0;  // its place in the index
+  std::string strategy_id;
+  Digest strategy_digest{};
+  Digest value_digest{};  // the index keeps its first 8 bytes
+  std::string strategy_type;
+  std::string symbol;
+  std::string timeframe;
+  SignalKind kind = SignalKind::number;
+  JsonValue::Object parameters;            // of the strategy itself, without those of nested ones
+  std::optional<std::string> constraints;  // text as it is, anything else as JSON
+  std::optional<std::string> threshold;
+  std::string trace_path;  // relative to the run
+  TraceHash trace_hash{};
+  std::string data_id;    // 64 hex digits
+  int64_t bar_count = 0;  // from bar 0 to the last one observed
+  std::optional<BarIndex> observed_from, observed_to;
+  bool complete = false;
+  int64_t change_count = 0;
+  std::optional<int64_t> first_ts, last_ts;  // of the first and last change
+  std::string strategy_config;               // JSON as given
+  std::vector<std::string> aliases;          // other ids of the same configuration with the same trace
+  int64_t file_size = 0;
+  Digest file_sha256{};
+  int64_t created_at = 0;
+
+  std::string strategy_hash() const;
+};
+
+// Puts rows in the order of the index, like beside like: by kind, feed, strategy_type, parameters, then digest and id.
+// Neighbours in a sweep change on the same bars, so this order is also the one that compresses best.
+void sort_index(std::vector<IndexRow>& rows);
+
+// strategy_index.parquet: one row a trace, in the order given; trace_id is that order. The parameters become columns:
+// numbers param_x (DOUBLE), text param_x, or param_x__str beside another type, and so on (docs/format.md).
+Result<std::string> encode_index(const std::vector<IndexRow>& rows);
+
+// What encode_index wrote, but for the parameters, which strategy_config holds. Damaged when a column is missing or
+// of another type.
+Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name);
+
+}  // namespace signalbook

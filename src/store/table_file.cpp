@@ -1,0 +1,123 @@
+#include "store/table_file.h"
+
+#include <arrow/c/abi.h>
+#include <arrow/c/bridge.h>
+#include <arrow/io/memory.h>
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <arrow/util/key_value_metadata.h>
+#include <fmt/format.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+#include <parquet/schema.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace signalbook {
+
+namespace {
+
+// Arrow's failures inside this file travel as exceptions, as Parquet's do, and end at its two functions.
+void check(const arrow::Status& status) {
+  if (!status.ok()) throw std::runtime_error(status.ToString());
+}
+
+}  // namespace
+
+struct TableFileEncoder::State {
+  TableFileOptions options;
+  std::shared_ptr<arrow::io::BufferOutputStream> sink;
+  std::unique_ptr<parquet::arrow::FileWriter> writer;  // opened by the first table, which tells the columns
+
+  void open(const arrow::Schema& columns) {
+    parquet::WriterProperties::Builder builder;
+    builder.compression(parquet::Compression::ZSTD)->compression_level(3)->enable_page_checksum();
+    for (const std::string& name : options.delta_columns) {
+      builder.disable_dictionary(name)->encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+    }
+    PARQUET_ASSIGN_OR_THROW(sink, arrow::io::BufferOutputStream::Create());
+    PARQUET_ASSIGN_OR_THROW(
+        writer, parquet::arrow::FileWriter::Open(columns, arrow::default_memory_pool(), sink, builder.build()));
+    auto metadata = std::make_shared<arrow::KeyValueMetadata>();
+    for (const auto& [key, value] : options.metadata) metadata->Append(key, value);
+    check(writer->AddKeyValueMetadata(metadata));
+  }
+};
+
+TableFileEncoder::TableFileEncoder(TableFileOptions options) : state_(std::make_unique<State>()) {
+  state_->options = std::move(options);
+}
+TableFileEncoder::~TableFileEncoder() = default;
+
+Status TableFileEncoder::append(const Table& table) {
+  try {
+    ArrowArray c_batch;
+    ArrowSchema c_schema;
+    SB_RETURN_IF_ERROR(table_to_arrow(table, &c_batch, &c_schema));
+    PARQUET_ASSIGN_OR_THROW(const auto batch, arrow::ImportRecordBatch(&c_batch, &c_schema));
+    PARQUET_ASSIGN_OR_THROW(const auto arrow_table, arrow::Table::FromRecordBatches({batch}));
+    if (state_->writer == nullptr) state_->open(*batch->schema());
+    constexpr int64_t kRowsPerGroup = 122'880;
+    check(state_->writer->WriteTable(*arrow_table, kRowsPerGroup));
+    return Status();
+  } catch (const std::exception& error) {
+    return Status::io_error(fmt::format("cannot encode a Parquet file: {}", error.what()));
+  }
+}
+
+Result<std::string> TableFileEncoder::finish() {
+  try {
+    check(state_->writer->Close());
+    PARQUET_ASSIGN_OR_THROW(const auto buffer, state_->sink->Finish());
+    return buffer->ToString();
+  } catch (const std::exception& error) {
+    return Status::io_error(fmt::format("cannot encode a Parquet file: {}", error.what()));
+  }
+}
+
+Result<std::string> encode_table_file(const Table& table, const TableFileOptions& options) {
+  TableFileEncoder encoder(options);
+  SB_RETURN_IF_ERROR(encoder.append(table));
+  return encoder.finish();
+}
+
+Result<Table> decode_table_file(std::string_view bytes, const std::string& file_name,
+                                const std::vector<std::string>& columns,
+                                std::vector<std::pair<std::string, std::string>>* metadata) {
+  try {
+    auto source = std::make_shared<arrow::io::BufferReader>(
+        std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+    parquet::ReaderProperties properties;
+    properties.set_page_checksum_verification(true);
+    parquet::arrow::FileReaderBuilder builder;
+    check(builder.Open(source, properties));
+    PARQUET_ASSIGN_OR_THROW(auto reader, builder.Build());
+    const auto file_metadata = reader->parquet_reader()->metadata();
+    const parquet::SchemaDescriptor& schema = *file_metadata->schema();
+    std::vector<int> places;
+    for (int i = 0; i < schema.num_columns(); ++i) {
+      const std::string& name = schema.GetColumnRoot(i)->name();
+      if (columns.empty() || std::find(columns.begin(), columns.end(), name) != columns.end()) places.push_back(i);
+    }
+    if (metadata != nullptr && file_metadata->key_value_metadata() != nullptr) {
+      const auto& pairs = *file_metadata->key_value_metadata();
+      for (int64_t i = 0; i < pairs.size(); ++i) metadata->emplace_back(pairs.key(i), pairs.value(i));
+    }
+    PARQUET_ASSIGN_OR_THROW(const auto table, reader->ReadTable(places));
+    PARQUET_ASSIGN_OR_THROW(const auto batch, table->CombineChunksToBatch());
+    ArrowArray c_batch;
+    ArrowSchema c_schema;
+    check(arrow::ExportRecordBatch(*batch, &c_batch, &c_schema));
+    Result<Table> converted = table_from_arrow(&c_batch, &c_schema);
+    if (!converted.ok()) return Status::damaged(file_name + ": " + converted.status().message());
+    return converted;
+  } catch (const std::exception& error) {
+    return Status::damaged(fmt::format("{}: not a readable Parquet file: {}", file_name, error.what()));
+  }
+}
+
+}  // namespace signalbook

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "base/file_system.h"
+
+namespace signalbook {
+
+// The real disk until the k-th change to it, which fails; from then on it works again, or never.
+class FailingFileSystem : public FileSystem {
+ public:
+  FailingFileSystem(int64_t failing_operation, bool fails_for_good)
+      : failing_operation_(failing_operation), fails_for_good_(fails_for_good) {}
+
+  int64_t operation_count() const { return count_; }
+  bool has_failed() const { return count_ > failing_operation_; }
+
+  Result<std::string> read_file(const std::string& path) override { return disk_.read_file(path); }
+  Status write_new_file(const std::string& path, std::string_view bytes) override {
+    if (!fails()) return disk_.write_new_file(path, bytes);
+    (void)disk_.write_new_file(path, bytes.substr(0, bytes.size() / 2));  // a full disk leaves half a file
+    return failure("write", path);
+  }
+  Status sync_files(std::span<const std::string> paths) override {
+    return fails() ? failure("sync", paths.front()) : disk_.sync_files(paths);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return fails() ? failure("rename", to) : disk_.rename(from, to);
+  }
+  Status sync_directory(const std::string& path) override {
+    return fails() ? failure("sync", path) : disk_.sync_directory(path);
+  }
+  Status create_directory(const std::string& path) override {
+    return fails() ? failure("create", path) : disk_.create_directory(path);
+  }
+  Status remove_file(const std::string& path) override {
+    return fails() ? failure("remove", path) : disk_.remove_file(path);
+  }
+  Status remove_directory(const std::string& path) override {
+    return fails() ? failure("remove", path) : disk_.remove_directory(path);
+  }
+  Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) override {
+    return disk_.list_directory(path);
+  }
+  Result<bool> file_exists(const std::string& path) override { return disk_.file_exists(path); }
+  Result<bool> directory_exists(const std::string& path) override { return disk_.directory_exists(path); }
+  Result<std::string> absolute_path(const std::string& path) override { return disk_.absolute_path(path); }
+
+ private:
+  bool fails() {
+    const int64_t operation = count_++;
+    return fails_for_good_ ? operation >= failing_operation_ : operation == failing_operation_;
+  }
+  static Status failure(const char* action, const std::string& path) {
+    return Status::io_error(std::string("cannot ") + action + " " + path + ": no space left (made up)");
+  }
+
+  FileSystem& disk_ = posix_file_system();
+  int64_t failing_operation_;
+  bool fails_for_good_;
+  int64_t count_ = 0;
+};
+
+}  // namespace signalbook
