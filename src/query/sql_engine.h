@@ -12,13 +12,19 @@ struct ArrowArrayStream;  // the Arrow C stream interface: a plain struct that a
 namespace signalbook {
 
 // DuckDB over a scope: the views of sql_views.h and the literal names of the specification's tables. Read-only, and
-// confined to the store.
+// confined to the store, unless it is opened up.
 class SqlEngine {
  public:
-  static Result<std::unique_ptr<SqlEngine>> open(FileSystem& files, const Scope& scope);
+  struct Options {
+    bool confined = true;  // false: any statement, any file, several statements in one text
+  };
+  static Result<std::unique_ptr<SqlEngine>> open(FileSystem& files, const Scope& scope, const Options& options);
+  static Result<std::unique_ptr<SqlEngine>> open(FileSystem& files, const Scope& scope) {
+    return open(files, scope, Options());
+  }
   ~SqlEngine();
 
-  // Runs one SELECT, EXPLAIN, DESCRIBE or SHOW. `stream` is filled for the caller, who releases it; it stays valid
+  // Runs one SELECT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE. `stream` is filled for the caller, who releases it; it stays valid
   // after the engine is gone. Invalid, with DuckDB's message, for anything else.
   Status query(const std::string& sql, ArrowArrayStream* stream);
 

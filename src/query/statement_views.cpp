@@ -44,52 +44,57 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
 
 // Makes the view that a table name means, if it means one. Those that are named by a path are the connection's own:
 // SHOW TABLES lists the others.
-Status StatementViews::make_view(const Database& database, const TableName& table, const StatementNames& names) {
+Status StatementViews::make_view(Connection& connection, const TableName& table, const StatementNames& names) {
   const std::string name = to_lower_ascii(table.name);
   if ((table.schema.empty() || table.schema == "main") && std::ranges::count(ViewBuilder::view_names(), name) > 0) {
     if (views_.contains(name)) return Status();
-    const Result<std::string> select = builder_.view(name, database.fetch);
+    const Result<std::string> select = builder_.view(name, connection);
     // WITH bars AS (...) hides the view; whether that is damaged does not matter then.
     if (!select.ok()) return names.common_tables.contains(name) ? Status() : select.status();
-    SB_RETURN_IF_ERROR(database.run("CREATE VIEW " + quote_sql_name(name) + " AS " + *select));
+    SB_RETURN_IF_ERROR(connection.run("CREATE VIEW " + quote_sql_name(name) + " AS " + *select));
     views_.insert(name);
     return Status();
   }
   if (table.schema.empty()) {
     if (!name.ends_with(".parquet")) return Status();
-    SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(table.name, database.fetch));
+    SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(table.name, connection));
     if (!select.has_value()) return Status();
-    return database.run("CREATE OR REPLACE TEMP VIEW " + quote_sql_name(table.name) + " AS " + *select);
+    return connection.run("CREATE OR REPLACE TEMP VIEW " + quote_sql_name(table.name) + " AS " + *select);
   }
   // strategy_index.parquet without quotes: a table "parquet" in a schema.
   const std::string path = to_lower_ascii(table.schema) + "." + name;
   if (path != file::kStrategyIndex || views_.contains(path)) return Status();
-  SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(path, database.fetch));
+  SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(path, connection));
   if (!select.has_value()) return Status();
-  SB_RETURN_IF_ERROR(database.run("CREATE SCHEMA IF NOT EXISTS strategy_index"));
-  SB_RETURN_IF_ERROR(database.run("CREATE VIEW strategy_index.parquet AS " + *select));
+  SB_RETURN_IF_ERROR(connection.run("CREATE SCHEMA IF NOT EXISTS strategy_index"));
+  SB_RETURN_IF_ERROR(connection.run("CREATE VIEW strategy_index.parquet AS " + *select));
   views_.insert(path);
   return Status();
 }
 
-Status StatementViews::make(const Database& database, const StatementNames& names) {
+Status StatementViews::make_all(Connection& connection) {
+  for (const std::string& name : ViewBuilder::view_names()) {
+    // One that cannot be made is not listed; who asks for it by name is told why.
+    const Status ignored = make_view(connection, {.schema = "", .name = name}, StatementNames());
+    static_cast<void>(ignored);
+  }
+  return Status();
+}
+
+Status StatementViews::make(Connection& connection, const StatementNames& names) {
   const auto lists = [](const TableFunction& function) { return lists_views(function.name); };
   const auto is_catalog = [](const TableName& table) {
     return table.schema == "information_schema" || table.schema == "pg_catalog" || table.name.starts_with("sqlite_");
   };
   if (names.lists_tables || std::ranges::any_of(names.functions, lists) ||
       std::ranges::any_of(names.tables, is_catalog)) {
-    for (const std::string& name : ViewBuilder::view_names()) {
-      // One that cannot be made is not listed; who asks for it by name is told why.
-      const Status ignored = make_view(database, {.schema = "", .name = name}, names);
-      static_cast<void>(ignored);
-    }
+    SB_RETURN_IF_ERROR(make_all(connection));
   }
-  for (const TableName& table : names.tables) SB_RETURN_IF_ERROR(make_view(database, table, names));
+  for (const TableName& table : names.tables) SB_RETURN_IF_ERROR(make_view(connection, table, names));
   return Status();
 }
 
-Result<std::string> StatementViews::resolve_paths(const Database& database, std::string statement,
+Result<std::string> StatementViews::resolve_paths(Connection& connection, std::string statement,
                                                   const StatementNames& names) {
   struct Edit {
     size_t offset;
@@ -107,7 +112,7 @@ Result<std::string> StatementViews::resolve_paths(const Database& database, std:
       if (!argument.has_value()) continue;
       if (!argument->index_of.empty() && is_plain && function.is_plain_call) {
         // The index by itself: the view, which has run_id, short names and one type a column.
-        SB_RETURN_IF_ERROR(make_view(database, {.schema = "", .name = literal.value}, names));
+        SB_RETURN_IF_ERROR(make_view(connection, {.schema = "", .name = literal.value}, names));
         edits.push_back({function.offset, function.name.size(), "query_table"});
         edits.push_back({literal.offset, literal.length, quote_sql_text(quote_sql_name(literal.value))});
         continue;

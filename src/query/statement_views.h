@@ -1,12 +1,12 @@
 #pragma once
 
-#include <functional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "base/file_system.h"
 #include "base/status.h"
+#include "query/database.h"
 #include "query/sql_statement.h"
 #include "query/view_builder.h"
 #include "store/store.h"
@@ -17,22 +17,20 @@ namespace signalbook {
 // names is made, and once. One statement at a time.
 class StatementViews {
  public:
-  struct Database {  // the connection that will run the statement
-    std::function<Status(const std::string& sql)> run;
-    ViewBuilder::Fetch fetch;
-  };
-
   // `store_path` is absolute. NotFound when there is no run.
   static Result<StatementViews> open(FileSystem& files, const std::string& store_path, const Scope& scope);
 
-  Status make(const Database& database, const StatementNames& names);
+  // `connection` will run the statement.
+  Status make(Connection& connection, const StatementNames& names);
+  // Every view, for a text that nobody looked at. What cannot be made is left out.
+  Status make_all(Connection& connection);
 
   // The statement with the files that they mean in place of the paths in calls such as read_parquet('traces/...').
-  Result<std::string> resolve_paths(const Database& database, std::string statement, const StatementNames& names);
+  Result<std::string> resolve_paths(Connection& connection, std::string statement, const StatementNames& names);
 
  private:
   explicit StatementViews(ViewBuilder builder) : builder_(std::move(builder)) {}
-  Status make_view(const Database& database, const TableName& table, const StatementNames& names);
+  Status make_view(Connection& connection, const TableName& table, const StatementNames& names);
 
   ViewBuilder builder_;
   std::set<std::string> views_;  // made so far, by their names

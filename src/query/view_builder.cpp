@@ -27,24 +27,24 @@ const std::vector<std::string>& ViewBuilder::view_names() {
   return names;
 }
 
-Result<std::string> ViewBuilder::view(const std::string& name, const Fetch& fetch) {
+Result<std::string> ViewBuilder::view(const std::string& name, Connection& connection) {
   if (const auto written = views_.find(name); written != views_.end()) return written->second;
   const auto write = [&]() -> Result<std::string> {
-    if (name == "strategies") return strategies(place_.scope_runs, fetch);
-    if (name == "traces") return traces(fetch);
+    if (name == "strategies") return strategies(place_.scope_runs, connection);
+    if (name == "traces") return traces(connection);
     return name == "bars" ? bars() : runs();
   };
   SB_ASSIGN_OR_RETURN(views_[name], write());
   return views_[name];
 }
 
-Result<std::optional<std::string>> ViewBuilder::path_view(const std::string& path, const Fetch& fetch) {
+Result<std::optional<std::string>> ViewBuilder::path_view(const std::string& path, Connection& connection) {
   const std::string key = "path " + path;
   if (const auto written = views_.find(key); written != views_.end()) return std::optional(written->second);
   SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path));
   if (!argument) return std::optional<std::string>();
   if (!argument->index_of.empty()) {
-    SB_ASSIGN_OR_RETURN(views_[key], strategies(argument->index_of, fetch));
+    SB_ASSIGN_OR_RETURN(views_[key], strategies(argument->index_of, connection));
   } else {
     const std::string files =
         argument->files.size() == 1 ? quote_sql_text(argument->files[0]) : quoted_list(argument->files);
@@ -104,7 +104,7 @@ Result<bool> ViewBuilder::has_known_format(const RunLocation& run) {
 }
 
 // Indexes with the same columns are read together, and only the first of them is described.
-Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs, const Fetch& fetch) {
+Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs, Connection& connection) {
   // Every byte of an index is vouched for by its run. Of very many runs that would be all that a query does.
   constexpr size_t kMostChecked = 100;
   for (size_t i = 0; i < runs.size() && runs.size() <= kMostChecked; ++i) {
@@ -116,7 +116,7 @@ Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs
     std::vector<std::string> indexes;
     for (const RunLocation& run : runs) indexes.push_back(index_path(run.run_id));
     SB_ASSIGN_OR_RETURN(const TextRows rows,
-                        fetch("SELECT file_name, md5(string_agg(concat_ws(',', name, type, type_length, "
+                        connection.fetch("SELECT file_name, md5(string_agg(concat_ws(',', name, type, type_length, "
                               "repetition_type, num_children, converted_type, logical_type), ';' ORDER BY name, type)) "
                               "FROM parquet_schema(" +
                               quoted_list(indexes) + ") GROUP BY file_name"));
@@ -129,7 +129,7 @@ Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs
     const auto [place, is_new] = group_of.emplace(signature, groups.size());
     if (is_new) {
       SB_ASSIGN_OR_RETURN(const TextRows columns,
-                          fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(" +
+                          connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(" +
                                 quote_sql_text(index_path(run.run_id)) + ", hive_partitioning = false))"));
       groups.emplace_back();
       for (const std::vector<std::string>& column : columns) groups.back().columns.push_back({column[0], column[1]});
@@ -184,7 +184,7 @@ Result<std::array<std::vector<std::string>, 2>> ViewBuilder::trace_files(const R
 }
 
 // What our own writer wrote has the columns of the format; of older files we look what there is.
-Result<std::string> ViewBuilder::traces(const Fetch& fetch) {
+Result<std::string> ViewBuilder::traces(Connection& connection) {
   std::vector<TraceSource> sources(4);
   for (size_t i = 0; i < sources.size(); ++i) {
     sources[i].classifiers = i % 2 == 1;
@@ -202,7 +202,7 @@ Result<std::string> ViewBuilder::traces(const Fetch& fetch) {
   for (TraceSource& source : sources) {
     if (source.known_format) continue;
     SB_ASSIGN_OR_RETURN(const TextRows columns,
-                        fetch("SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet(" +
+                        connection.fetch("SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet(" +
                               quoted_list(source.patterns) + ", hive_partitioning = false, union_by_name = true))"));
     for (const std::vector<std::string>& column : columns) source.columns.push_back(column[0]);
   }

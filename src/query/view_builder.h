@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,20 +8,17 @@
 
 #include "base/file_system.h"
 #include "base/status.h"
+#include "query/database.h"
 #include "query/query_paths.h"
 #include "store/run_description.h"
 #include "store/store.h"
 
 namespace signalbook {
 
-using TextRows = std::vector<std::vector<std::string>>;
-
 // Finds out what the views of a scope are made of and writes their SELECTs: lists and describes runs, asks a database
-// (through `fetch`, which knows none of our names) for the columns of Parquet files. Each SELECT is written once.
+// (a connection, which needs none of our names) for the columns of Parquet files. Each SELECT is written once.
 class ViewBuilder {
  public:
-  using Fetch = std::function<Result<TextRows>(const std::string& sql)>;
-
   struct Place {
     std::string store_path;               // absolute
     std::string shown_store_path;         // as the user named it, for messages
@@ -36,9 +32,9 @@ class ViewBuilder {
   // The views of our own, in lowercase.
   static const std::vector<std::string>& view_names();
   // The SELECT of one of them.
-  Result<std::string> view(const std::string& name, const Fetch& fetch);
+  Result<std::string> view(const std::string& name, Connection& connection);
   // The SELECT of a table that is named by a path; nothing when the path is not ours to read.
-  Result<std::optional<std::string>> path_view(const std::string& path, const Fetch& fetch);
+  Result<std::optional<std::string>> path_view(const std::string& path, Connection& connection);
 
   // What read_parquet(path) gets in place of the path.
   struct PathArgument {
@@ -54,9 +50,9 @@ class ViewBuilder {
   std::vector<RunLocation> runs_by_id(const std::vector<std::string>& run_ids) const;
   Result<std::optional<RunDescription>> describe_run(const RunLocation& run);
   Result<bool> has_known_format(const RunLocation& run);
-  Result<std::string> strategies(const std::vector<RunLocation>& runs, const Fetch& fetch);
+  Result<std::string> strategies(const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
-  Result<std::string> traces(const Fetch& fetch);
+  Result<std::string> traces(Connection& connection);
   Result<std::string> bars();
   Result<std::string> runs();
 

@@ -1,0 +1,555 @@
+#include "query/database.h"
+
+#include <duckdb.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "query/arrow_c_stream.h"
+#include "query/sql_error.h"
+#include "query/sql_text.h"
+
+namespace signalbook {
+
+namespace {
+
+// ---- DuckDB's handles, freed by their owners ------------------------------------------------------------------------
+
+class ConnectionHandle {
+ public:
+  explicit ConnectionHandle(duckdb_database database) { is_open_ = duckdb_connect(database, &handle_) == DuckDBSuccess; }
+  ~ConnectionHandle() { duckdb_disconnect(&handle_); }
+  ConnectionHandle(const ConnectionHandle&) = delete;
+  ConnectionHandle& operator=(const ConnectionHandle&) = delete;
+
+  bool is_open() const { return is_open_; }
+  duckdb_connection get() const { return handle_; }
+
+ private:
+  duckdb_connection handle_ = nullptr;
+  bool is_open_ = false;
+};
+
+class Prepared {
+ public:
+  ~Prepared() { duckdb_destroy_prepare(&handle_); }
+  Prepared() = default;
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+
+  duckdb_prepared_statement get() const { return handle_; }
+  duckdb_prepared_statement* out() { return &handle_; }
+
+ private:
+  duckdb_prepared_statement handle_ = nullptr;
+};
+
+class QueryResult {
+ public:
+  ~QueryResult() { duckdb_destroy_result(&handle_); }
+  QueryResult() = default;
+  QueryResult(const QueryResult&) = delete;
+  QueryResult& operator=(const QueryResult&) = delete;
+
+  duckdb_result* get() { return &handle_; }
+
+ private:
+  duckdb_result handle_ = {};
+};
+
+std::string text_of(const char* message) { return message == nullptr ? "no message from DuckDB" : message; }
+
+// Of a query that nobody interrupted but DuckDB itself.
+bool is_interruption(const std::string& message) { return message.starts_with("INTERRUPT"); }
+
+Status run_sql(duckdb_connection connection, const std::string& sql) {
+  QueryResult result;
+  if (duckdb_query(connection, sql.c_str(), result.get()) == DuckDBSuccess) return Status();
+  return duckdb_error(text_of(duckdb_result_error(result.get())));
+}
+
+Status prepare(duckdb_connection connection, const std::string& sql, Prepared& prepared) {
+  if (duckdb_prepare(connection, sql.c_str(), prepared.out()) == DuckDBSuccess) return Status();
+  return duckdb_error(text_of(duckdb_prepare_error(prepared.get())));
+}
+
+// The statements of a text, prepared one by one.
+class Statements {
+ public:
+  Statements(duckdb_connection connection, const std::string& sql) : connection_(connection) {
+    count_ = duckdb_extract_statements(connection, sql.c_str(), &handle_);
+  }
+  ~Statements() { duckdb_destroy_extracted(&handle_); }
+  Statements(const Statements&) = delete;
+  Statements& operator=(const Statements&) = delete;
+
+  idx_t count() const { return count_; }
+  std::string error() const {
+    const char* error = duckdb_extract_statements_error(handle_);
+    return error == nullptr ? "" : error;
+  }
+  Status prepare(idx_t i, Prepared& prepared) const {
+    if (duckdb_prepare_extracted_statement(connection_, handle_, i, prepared.out()) == DuckDBSuccess) return Status();
+    return duckdb_error(text_of(duckdb_prepare_error(prepared.get())));
+  }
+
+ private:
+  duckdb_connection connection_;
+  duckdb_extracted_statements handle_ = nullptr;
+  idx_t count_ = 0;
+};
+
+// ---- Rows of files as lists -----------------------------------------------------------------------------------------
+
+// What a chunk of paths asks of a RowReader: each path once, however many rows name it.
+struct Paths {
+  std::vector<std::string> distinct;
+  std::vector<std::optional<size_t>> of_row;  // nothing for NULL
+};
+
+Paths read_paths(duckdb_data_chunk input) {
+  Paths paths;
+  duckdb_vector vector = duckdb_data_chunk_get_vector(input, 0);
+  auto* texts = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector));
+  uint64_t* validity = duckdb_vector_get_validity(vector);
+  std::map<std::string, size_t> numbers;
+  const idx_t row_count = duckdb_data_chunk_get_size(input);
+  for (idx_t row = 0; row < row_count; ++row) {
+    paths.of_row.emplace_back();
+    if (validity != nullptr && !duckdb_validity_row_is_valid(validity, row)) continue;
+    const auto [place, is_new] = numbers.emplace(
+        std::string(duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row])), paths.distinct.size());
+    if (is_new) paths.distinct.push_back(place->first);
+    paths.of_row.back() = place->second;
+  }
+  return paths;
+}
+
+// Puts the rows of one chunk behind those that the list has. `entries` is a range for each path.
+Status append_rows(duckdb_data_chunk chunk, std::vector<duckdb_list_entry>& entries, duckdb_vector list) {
+  const idx_t row_count = duckdb_data_chunk_get_size(chunk);
+  const idx_t first = duckdb_list_vector_get_size(list);
+  duckdb_list_vector_reserve(list, first + row_count);
+  duckdb_list_vector_set_size(list, first + row_count);
+  const auto* ordinals = static_cast<int64_t*>(duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0)));
+  for (idx_t row = 0; row < row_count; ++row) {
+    duckdb_list_entry& entry = entries.at(static_cast<size_t>(ordinals[row]));
+    if (entry.length == 0) entry.offset = first + row;
+    if (entry.offset + entry.length != first + row) return Status::io_error("DuckDB gives the rows of a file apart");
+    ++entry.length;
+  }
+  duckdb_selection_vector all = duckdb_create_selection_vector(row_count);
+  sel_t* numbers = duckdb_selection_vector_get_data_ptr(all);
+  for (idx_t row = 0; row < row_count; ++row) numbers[row] = static_cast<sel_t>(row);
+  duckdb_vector structs = duckdb_list_vector_get_child(list);
+  for (idx_t column = 1; column < duckdb_data_chunk_get_column_count(chunk); ++column) {
+    duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, column),
+                           duckdb_struct_vector_get_child(structs, column - 1), all, row_count, 0, first);
+  }
+  duckdb_destroy_selection_vector(all);
+  return Status();
+}
+
+struct RowReaderState {
+  duckdb_database database;  // outlives every function in it
+  RowReader reader;
+};
+
+Status read_rows(const RowReaderState& state, duckdb_data_chunk input, duckdb_vector output) {
+  const Paths paths = read_paths(input);
+  std::vector<duckdb_list_entry> entries(paths.distinct.size(), duckdb_list_entry{.offset = 0, .length = 0});
+  if (!paths.distinct.empty()) {
+    SB_ASSIGN_OR_RETURN(const std::string sql, state.reader.select(paths.distinct));
+    const ConnectionHandle connection(state.database);
+    if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
+    QueryResult result;
+    if (duckdb_query(connection.get(), sql.c_str(), result.get()) != DuckDBSuccess) {
+      return duckdb_error(text_of(duckdb_result_error(result.get())));
+    }
+    while (duckdb_data_chunk chunk = duckdb_fetch_chunk(*result.get())) {
+      const Status appended = append_rows(chunk, entries, output);
+      duckdb_destroy_data_chunk(&chunk);
+      SB_RETURN_IF_ERROR(appended);
+    }
+  }
+  auto* lists = static_cast<duckdb_list_entry*>(duckdb_vector_get_data(output));
+  for (size_t row = 0; row < paths.of_row.size(); ++row) {
+    const std::optional<size_t>& path = paths.of_row[row];
+    lists[row] = path.has_value() ? entries[*path] : duckdb_list_entry{.offset = 0, .length = 0};
+  }
+  return Status();
+}
+
+void call_row_reader(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
+  const auto& state = *static_cast<const RowReaderState*>(duckdb_scalar_function_get_extra_info(info));
+  const Status status = read_rows(state, input, output);
+  if (!status.ok()) duckdb_scalar_function_set_error(info, status.message().c_str());
+}
+
+// A type by its name, as DuckDB's DESCRIBE writes it: that of a NULL of it.
+Result<duckdb_logical_type> row_type(duckdb_connection connection, const std::vector<RowReader::Column>& columns) {
+  std::string select;
+  for (const RowReader::Column& column : columns) {
+    select += (select.empty() ? "SELECT CAST(NULL AS " : ", CAST(NULL AS ") + column.type + ")";
+  }
+  QueryResult result;
+  if (duckdb_query(connection, select.c_str(), result.get()) != DuckDBSuccess) {
+    return duckdb_error(text_of(duckdb_result_error(result.get())));
+  }
+  std::vector<duckdb_logical_type> types;
+  std::vector<const char*> names;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    types.push_back(duckdb_column_logical_type(result.get(), i));
+    names.push_back(columns[i].name.c_str());
+  }
+  duckdb_logical_type row = duckdb_create_struct_type(types.data(), names.data(), types.size());
+  duckdb_logical_type list = duckdb_create_list_type(row);
+  duckdb_destroy_logical_type(&row);
+  for (duckdb_logical_type& type : types) duckdb_destroy_logical_type(&type);
+  return list;
+}
+
+// ---- Results --------------------------------------------------------------------------------------------------------
+
+bool is_huge(duckdb_type type) { return type == DUCKDB_TYPE_HUGEINT || type == DUCKDB_TYPE_UHUGEINT; }
+
+std::string take_error(duckdb_error_data& error) {
+  std::string message;
+  if (error != nullptr && duckdb_error_data_has_error(error)) message = text_of(duckdb_error_data_message(error));
+  duckdb_destroy_error_data(&error);
+  return message;
+}
+
+// A result on its way out. It owns all that DuckDB needs.
+struct ResultStream {
+  ~ResultStream() {
+    for (duckdb_logical_type& type : types) duckdb_destroy_logical_type(&type);
+    duckdb_destroy_arrow_options(&options);
+  }
+
+  std::shared_ptr<Database> database;
+  std::shared_ptr<Connection> connection;
+  Prepared prepared;
+  QueryResult result;
+  duckdb_arrow_options options = nullptr;
+  std::vector<std::string> names;
+  std::vector<duckdb_logical_type> types;  // as sent: BIGINT where DuckDB has HUGEINT
+  std::vector<duckdb_type> sources;        // as DuckDB has them
+  bool has_huge = false;
+  std::string error;
+
+  void start();
+  bool narrow_column(duckdb_vector from, duckdb_vector to, idx_t row_count, size_t column);
+  bool narrow(duckdb_data_chunk* chunk);
+  std::string find_cause();
+  int fail(std::string message) {
+    error = std::move(message);
+    return error_number();
+  }
+  // What kind of error it is, as far as errno has words for it.
+  int error_number() const {
+    switch (duckdb_error(error).code()) {
+      case StatusCode::damaged:
+        return EBADMSG;
+      case StatusCode::io_error:
+        return EIO;
+      case StatusCode::not_found:
+        return ENOENT;
+      default:
+        return EINVAL;
+    }
+  }
+};
+
+void ResultStream::start() {
+  options = duckdb_result_get_arrow_options(result.get());
+  const idx_t count = duckdb_column_count(result.get());
+  for (idx_t i = 0; i < count; ++i) {
+    names.push_back(text_of(duckdb_column_name(result.get(), i)));
+    const duckdb_type type = duckdb_column_type(result.get(), i);
+    sources.push_back(type);
+    has_huge = has_huge || is_huge(type);
+    types.push_back(is_huge(type) ? duckdb_create_logical_type(DUCKDB_TYPE_BIGINT)
+                                  : duckdb_column_logical_type(result.get(), i));
+  }
+}
+
+// sum(BIGINT) is a HUGEINT, which Arrow does not have: it would leave as decimal128(38, 0), which data frames hold as
+// objects and which has no room for the largest. It leaves as int64, and a number that does not fit is an error.
+bool ResultStream::narrow_column(duckdb_vector from, duckdb_vector to, idx_t row_count, size_t column) {
+  uint64_t* from_validity = duckdb_vector_get_validity(from);
+  auto* target = static_cast<int64_t*>(duckdb_vector_get_data(to));
+  const auto* source = static_cast<const duckdb_hugeint*>(duckdb_vector_get_data(from));  // uhugeint: same layout
+  uint64_t* to_validity = nullptr;
+  for (idx_t row = 0; row < row_count; ++row) {
+    if (from_validity != nullptr && !duckdb_validity_row_is_valid(from_validity, row)) {
+      if (to_validity == nullptr) {
+        duckdb_vector_ensure_validity_writable(to);
+        to_validity = duckdb_vector_get_validity(to);
+      }
+      duckdb_validity_set_row_invalid(to_validity, row);
+      target[row] = 0;
+      continue;
+    }
+    target[row] = static_cast<int64_t>(source[row].lower);
+    const int64_t sign = target[row] < 0 && sources[column] == DUCKDB_TYPE_HUGEINT ? -1 : 0;
+    if (source[row].upper != sign || (sign == 0 && target[row] < 0)) {
+      error = fmt::format("column \"{}\" holds a whole number of more than 64 bits: cast it, as in CAST({} AS DOUBLE)",
+                          names[column], quote_sql_name(names[column]));
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ResultStream::narrow(duckdb_data_chunk* chunk) {
+  const idx_t row_count = duckdb_data_chunk_get_size(*chunk);
+  duckdb_data_chunk narrowed = duckdb_create_data_chunk(types.data(), types.size());
+  bool fits = true;
+  for (size_t i = 0; i < types.size() && fits; ++i) {
+    duckdb_vector from = duckdb_data_chunk_get_vector(*chunk, i);
+    duckdb_vector to = duckdb_data_chunk_get_vector(narrowed, i);
+    if (is_huge(sources[i])) {
+      fits = narrow_column(from, to, row_count, i);
+    } else {
+      duckdb_vector_reference_vector(to, from);
+    }
+  }
+  duckdb_data_chunk_set_size(narrowed, row_count);
+  duckdb_destroy_data_chunk(chunk);
+  *chunk = narrowed;
+  return fits;
+}
+
+// When one thread of a query fails, DuckDB stops the others, and may report that they were stopped instead of why. The
+// query fails again when it runs again; mostly the first time it is asked, one of the threads says why.
+std::string ResultStream::find_cause() {
+  constexpr int kAttempts = 5;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    QueryResult again;
+    if (duckdb_execute_prepared_streaming(prepared.get(), again.get()) == DuckDBSuccess) {
+      while (duckdb_data_chunk chunk = duckdb_fetch_chunk(*again.get())) duckdb_destroy_data_chunk(&chunk);
+    }
+    const char* message = duckdb_result_error(again.get());
+    if (message != nullptr && *message != '\0' && !is_interruption(message)) return message;
+  }
+  return "a part of the query failed, and DuckDB does not say why: run it again";
+}
+
+int get_schema(ArrowArrayStream* stream, ArrowSchema* out) {
+  auto& state = *static_cast<ResultStream*>(stream->private_data);
+  std::vector<const char*> names;
+  for (const std::string& name : state.names) names.push_back(name.c_str());
+  duckdb_error_data error = duckdb_to_arrow_schema(state.options, state.types.data(), names.data(), names.size(), out);
+  std::string message = take_error(error);
+  return message.empty() ? 0 : state.fail(std::move(message));
+}
+
+int get_next(ArrowArrayStream* stream, ArrowArray* out) {
+  auto& state = *static_cast<ResultStream*>(stream->private_data);
+  out->release = nullptr;
+  if (!state.error.empty()) return state.error_number();
+  duckdb_data_chunk chunk = duckdb_fetch_chunk(*state.result.get());
+  if (chunk == nullptr) {
+    // The end and a failure look alike, but for the message.
+    const char* error = duckdb_result_error(state.result.get());
+    if (error == nullptr || *error == '\0') return 0;
+    return state.fail(is_interruption(error) ? state.find_cause() : error);
+  }
+  std::string message;
+  if (!state.has_huge || state.narrow(&chunk)) {
+    duckdb_error_data error = duckdb_data_chunk_to_arrow(state.options, chunk, out);
+    message = take_error(error);
+  } else {
+    message = state.error;
+  }
+  duckdb_destroy_data_chunk(&chunk);
+  return message.empty() ? 0 : state.fail(std::move(message));
+}
+
+const char* get_last_error(ArrowArrayStream* stream) {
+  const auto& state = *static_cast<const ResultStream*>(stream->private_data);
+  return state.error.empty() ? nullptr : state.error.c_str();
+}
+
+void release_stream(ArrowArrayStream* stream) {
+  delete static_cast<ResultStream*>(stream->private_data);
+  stream->private_data = nullptr;
+  stream->release = nullptr;
+}
+
+// ---- The database ---------------------------------------------------------------------------------------------------
+
+class DuckDbConnection : public Connection {
+ public:
+  explicit DuckDbConnection(duckdb_database database) : database_(database), handle_(database) {}
+
+  bool is_open() const { return handle_.is_open(); }
+  duckdb_connection get() const { return handle_.get(); }
+
+  Status run(const std::string& sql) override { return run_sql(get(), sql); }
+  Result<TextRows> fetch(const std::string& sql, const std::string* parameter) override;
+  Parsed parse(const std::string& sql) override;
+  Status add_row_reader(const std::string& name, RowReader reader) override;
+
+ private:
+  duckdb_database database_;
+  ConnectionHandle handle_;
+};
+
+Result<TextRows> DuckDbConnection::fetch(const std::string& sql, const std::string* parameter) {
+  Prepared prepared;
+  SB_RETURN_IF_ERROR(prepare(get(), sql, prepared));
+  if (parameter != nullptr) duckdb_bind_varchar_length(prepared.get(), 1, parameter->data(), parameter->size());
+  QueryResult result;
+  if (duckdb_execute_prepared(prepared.get(), result.get()) != DuckDBSuccess) {
+    return duckdb_error(text_of(duckdb_result_error(result.get())));
+  }
+  TextRows rows;
+  const idx_t column_count = duckdb_column_count(result.get());
+  while (duckdb_data_chunk chunk = duckdb_fetch_chunk(*result.get())) {
+    const idx_t row_count = duckdb_data_chunk_get_size(chunk);
+    const size_t first = rows.size();
+    rows.resize(first + row_count, std::vector<std::string>(column_count));
+    for (idx_t column = 0; column < column_count; ++column) {
+      duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);
+      auto* texts = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector));
+      uint64_t* validity = duckdb_vector_get_validity(vector);
+      for (idx_t row = 0; row < row_count; ++row) {
+        if (validity != nullptr && !duckdb_validity_row_is_valid(validity, row)) continue;
+        rows[first + row][column].assign(duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row]));
+      }
+    }
+    duckdb_destroy_data_chunk(&chunk);
+  }
+  return rows;
+}
+
+Connection::Parsed DuckDbConnection::parse(const std::string& sql) {
+  const Statements statements(get(), sql);
+  return {.statement_count = statements.count(), .error = statements.error()};
+}
+
+Status DuckDbConnection::add_row_reader(const std::string& name, RowReader reader) {
+  SB_ASSIGN_OR_RETURN(duckdb_logical_type list, row_type(get(), reader.columns));
+  duckdb_logical_type text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
+  duckdb_scalar_function function = duckdb_create_scalar_function();
+  duckdb_scalar_function_set_name(function, name.c_str());
+  duckdb_scalar_function_add_parameter(function, text);
+  duckdb_scalar_function_set_return_type(function, list);
+  duckdb_scalar_function_set_function(function, call_row_reader);
+  duckdb_scalar_function_set_special_handling(function);  // NULL is a path without rows
+  duckdb_scalar_function_set_volatile(function);          // files are read when the query runs, not when it is planned
+  duckdb_scalar_function_set_extra_info(function, new RowReaderState{database_, std::move(reader)},
+                                        [](void* state) { delete static_cast<RowReaderState*>(state); });
+  const duckdb_state registered = duckdb_register_scalar_function(get(), function);
+  duckdb_destroy_scalar_function(&function);
+  duckdb_destroy_logical_type(&text);
+  duckdb_destroy_logical_type(&list);
+  return registered == DuckDBSuccess ? Status() : Status::io_error("DuckDB does not take the function " + name);
+}
+
+class DuckDbDatabase : public Database, public std::enable_shared_from_this<DuckDbDatabase> {
+ public:
+  ~DuckDbDatabase() override { duckdb_close(&handle_); }
+
+  Status open(const Options& options);
+  Result<std::shared_ptr<Connection>> connect() override;
+  Status stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
+                ArrowArrayStream* stream) override;
+
+ private:
+  duckdb_database handle_ = nullptr;
+};
+
+Status DuckDbDatabase::open(const Options& options) {
+  duckdb_config config = nullptr;
+  if (duckdb_create_config(&config) != DuckDBSuccess) return Status::io_error("DuckDB cannot start: out of memory");
+  if (options.allowed_directories.has_value()) {
+    duckdb_set_config(config, "autoinstall_known_extensions", "false");
+    duckdb_set_config(config, "autoload_known_extensions", "false");
+    duckdb_set_config(config, "allow_persistent_secrets", "false");
+  }
+  // Queries larger than memory spill there, and not into the user's directory.
+  std::error_code error;
+  const std::filesystem::path temporary = std::filesystem::temp_directory_path(error);
+  const std::string spill = (error ? std::filesystem::path("/tmp") : temporary) /
+                            fmt::format("signalbook-{}-{}", ::getpid(), static_cast<const void*>(this));
+  duckdb_set_config(config, "temp_directory", spill.c_str());
+  char* message = nullptr;
+  const duckdb_state opened = duckdb_open_ext(nullptr, &handle_, config, &message);
+  duckdb_destroy_config(&config);
+  if (opened != DuckDBSuccess) {
+    Status status = Status::io_error(text_of(message));
+    duckdb_free(message);
+    return status;
+  }
+  const ConnectionHandle connection(handle_);
+  if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
+  SB_RETURN_IF_ERROR(run_sql(connection.get(), "SET GLOBAL TimeZone = 'UTC'"));
+  if (!options.allowed_directories.has_value()) return Status();
+  std::string allowed;
+  for (const std::string& path : *options.allowed_directories) {
+    allowed += (allowed.empty() ? "" : ", ") + quote_sql_text(path);
+  }
+  return run_sql(connection.get(), "SET allowed_directories = [" + allowed +
+                                       "]; SET enable_external_access = false; SET lock_configuration = true");
+}
+
+Result<std::shared_ptr<Connection>> DuckDbDatabase::connect() {
+  auto connection = std::make_shared<DuckDbConnection>(handle_);
+  if (!connection->is_open()) return Status::io_error("DuckDB gives no connection");
+  return std::shared_ptr<Connection>(std::move(connection));
+}
+
+Status DuckDbDatabase::stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
+                              ArrowArrayStream* stream) {
+  const duckdb_connection handle = static_cast<const DuckDbConnection&>(*connection).get();
+  const Statements statements(handle, sql);
+  if (statements.count() == 0) {
+    const std::string error = statements.error();
+    return Status::invalid(error.empty() ? "there is no statement" : error);
+  }
+  auto result = std::make_unique<ResultStream>();
+  if (only_reads && statements.count() > 1) return Status::invalid(kNotOnlyReading);
+  for (idx_t i = 0; i + 1 < statements.count(); ++i) {
+    Prepared prepared;
+    SB_RETURN_IF_ERROR(statements.prepare(i, prepared));
+    QueryResult ignored;
+    if (duckdb_execute_prepared(prepared.get(), ignored.get()) != DuckDBSuccess) {
+      return duckdb_error(text_of(duckdb_result_error(ignored.get())));
+    }
+  }
+  SB_RETURN_IF_ERROR(statements.prepare(statements.count() - 1, result->prepared));
+  const duckdb_statement_type type = duckdb_prepared_statement_type(result->prepared.get());
+  if (only_reads && type != DUCKDB_STATEMENT_TYPE_SELECT && type != DUCKDB_STATEMENT_TYPE_EXPLAIN) {
+    return Status::invalid(kNotOnlyReading);
+  }
+  if (duckdb_execute_prepared_streaming(result->prepared.get(), result->result.get()) != DuckDBSuccess) {
+    const std::string message = text_of(duckdb_result_error(result->result.get()));
+    return duckdb_error(is_interruption(message) ? result->find_cause() : message);
+  }
+  result->database = shared_from_this();
+  result->connection = std::move(connection);
+  result->start();
+  *stream = {.get_schema = get_schema,
+             .get_next = get_next,
+             .get_last_error = get_last_error,
+             .release = release_stream,
+             .private_data = result.release()};
+  return Status();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Database>> Database::open(const Options& options) {
+  auto database = std::make_shared<DuckDbDatabase>();
+  SB_RETURN_IF_ERROR(database->open(options));
+  return std::shared_ptr<Database>(std::move(database));
+}
+
+}  // namespace signalbook

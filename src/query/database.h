@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+struct ArrowArrayStream;  // the Arrow C stream interface: a plain struct that any Arrow library reads
+
+namespace signalbook {
+
+// DuckDB, without a word of DuckDB: a database in memory that reads Parquet files, and connections to it. Nothing here
+// knows what a run or a strategy is.
+
+using TextRows = std::vector<std::vector<std::string>>;
+
+// How a connection's table function gets its rows: see Connection::add_row_reader.
+struct RowReader {
+  struct Column {
+    std::string name;
+    std::string type;  // as DuckDB's DESCRIBE writes it
+  };
+  std::vector<Column> columns;
+  // A SELECT for these paths: an ordinal (BIGINT, which of the paths) and then the columns, in their order. The rows
+  // of a path stand together. Called from any thread.
+  std::function<Result<std::string>(const std::vector<std::string>& paths)> select;
+};
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // Statements of ours, without a result.
+  virtual Status run(const std::string& sql) = 0;
+
+  // A small result of ours: every column is VARCHAR, NULL becomes "". `parameter` is bound where it is given.
+  virtual Result<TextRows> fetch(const std::string& sql, const std::string* parameter = nullptr) = 0;
+
+  // How many statements a text holds, or the parser's message, which shows the place.
+  struct Parsed {
+    size_t statement_count = 0;
+    std::string error;
+  };
+  virtual Parsed parse(const std::string& sql) = 0;
+
+  // Makes name(path), a function that gives a list of the rows of a path, as structs; NULL has none. With
+  // `SELECT unnest(r) FROM (SELECT unnest(name(path)) AS r)` that is a table function that takes columns.
+  // For the whole database; an existing one of that name stays.
+  virtual Status add_row_reader(const std::string& name, RowReader reader) = 0;
+};
+
+class Database {
+ public:
+  struct Options {
+    // What statements may read. Nothing: everything, and they may write and change settings as well.
+    std::optional<std::vector<std::string>> allowed_directories;
+  };
+  static Result<std::shared_ptr<Database>> open(const Options& options);
+
+  virtual ~Database() = default;
+  virtual Result<std::shared_ptr<Connection>> connect() = 0;
+
+  // Runs the statements of a text; the result of the last streams out, for the caller to release. The stream keeps
+  // database and connection alive. With `only_reads` the text must be one SELECT or EXPLAIN.
+  virtual Status stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
+                        ArrowArrayStream* stream) = 0;
+};
+
+// That a text is not one that only reads.
+inline constexpr const char* kNotOnlyReading = "not a statement that only reads";
+
+}  // namespace signalbook
