@@ -349,7 +349,7 @@ TEST_F(SqlEngineTest, ReadsInEveryForm) {
     const std::string answer = ask(*engine, statement);
     EXPECT_NE(answer.substr(0, 6), "error ") << statement << "\n" << answer;
   }
-  EXPECT_EQ(ask(*engine, "SHOW TABLES"), "name\nbars\nruns\nstrategies\ntraces\n");
+  EXPECT_EQ(ask(*engine, "SHOW TABLES"), "name\nbars\ncomponents\nhash_history\nruns\nstrategies\ntraces\n");
 }
 
 TEST_F(SqlEngineTest, IsConfinedToTheStore) {

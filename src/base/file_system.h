@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +16,21 @@ struct DirectoryEntry {
   std::string name;
   bool is_directory = false;  // also through a link
   bool is_link = false;
+};
+
+// Tells whether a file is still the one that was looked at: files are never changed, only replaced.
+struct FileStamp {
+  int64_t size = 0;
+  int64_t modified_ns = 0;  // since 1970 UTC
+  uint64_t number = 0;      // of the file on its disk
+
+  bool operator==(const FileStamp&) const = default;
+};
+
+// A lock on a file, given back by destruction or by the end of the process.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
 };
 
 // Every disk operation a store uses, so that a test can take the disk away and an object store can stand in: files
@@ -41,6 +58,11 @@ class FileSystem {
   virtual Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) = 0;
   virtual Result<bool> file_exists(const std::string& path) = 0;
   virtual Result<bool> directory_exists(const std::string& path) = 0;
+  // Nothing when there is no such file.
+  virtual Result<std::optional<FileStamp>> stamp(const std::string& path) = 0;
+  // Locks a file, which is made where there is none, against other processes and other holders in this one. Nothing
+  // when it is locked and `wait` is false.
+  virtual Result<std::unique_ptr<FileLock>> lock_file(const std::string& path, bool wait) = 0;
   // Without ".", ".." and links. NotFound when there is no such path.
   virtual Result<std::string> absolute_path(const std::string& path) = 0;
 };

@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +45,14 @@ class FileDescriptor {
 
  private:
   int value_;
+};
+
+class PosixFileLock : public FileLock {
+ public:
+  explicit PosixFileLock(int descriptor) : file_(descriptor) {}
+
+ private:
+  FileDescriptor file_;  // closing it unlocks
 };
 
 int open_retrying(const std::string& path, int flags, mode_t mode = 0) {
@@ -163,6 +172,25 @@ class PosixFileSystem : public FileSystem {
 
   Result<bool> file_exists(const std::string& path) override { return exists(path, S_IFREG); }
   Result<bool> directory_exists(const std::string& path) override { return exists(path, S_IFDIR); }
+  Result<std::optional<FileStamp>> stamp(const std::string& path) override {
+    struct stat info;
+    if (::stat(path.c_str(), &info) == 0) {
+      if (!S_ISREG(info.st_mode)) return std::optional<FileStamp>();
+      const int64_t modified = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+      return std::optional(FileStamp{.size = info.st_size, .modified_ns = modified, .number = info.st_ino});
+    }
+    if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return std::optional<FileStamp>();
+    return system_error("cannot look at", path, errno);
+  }
+  Result<std::unique_ptr<FileLock>> lock_file(const std::string& path, bool wait) override {
+    FileDescriptor file(open_retrying(path, O_RDWR | O_CREAT, 0666));
+    if (!file.valid()) return system_error("cannot create", path, errno);
+    while (::flock(file.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
+      if (errno == EWOULDBLOCK) return std::unique_ptr<FileLock>();
+      if (errno != EINTR) return system_error("cannot lock", path, errno);
+    }
+    return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(file.release()));
+  }
   Result<std::string> absolute_path(const std::string& path) override {
     char* const resolved = ::realpath(path.c_str(), nullptr);
     if (resolved == nullptr) return system_error("cannot find", path, errno);

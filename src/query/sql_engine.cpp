@@ -88,6 +88,15 @@ Result<std::unique_ptr<SqlEngine>> SqlEngine::open(FileSystem& files, const Scop
   return std::unique_ptr<SqlEngine>(new SqlEngine(std::move(state)));
 }
 
+std::vector<std::string> SqlEngine::left_out() const {
+  const std::lock_guard lock(state_->views_mutex);
+  std::vector<std::string> notes;
+  for (const auto& [run_id, why] : state_->views->left_out()) {
+    notes.push_back(fmt::format("{} is left out: {}", run_id, why));
+  }
+  return notes;
+}
+
 Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
   State& state = *state_;
   SB_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection, state.database->connect());

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/status.h"
@@ -27,6 +28,9 @@ class SqlEngine {
   // Runs one SELECT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE. `stream` is filled for the caller, who releases it; it stays valid
   // after the engine is gone. Invalid, with DuckDB's message, for anything else.
   Status query(const std::string& sql, ArrowArrayStream* stream);
+
+  // Runs of the store that the answers so far leave out, because they cannot be read, and why.
+  std::vector<std::string> left_out() const;
 
  private:
   struct State;

@@ -32,4 +32,14 @@ std::string escape_glob(std::string_view path) {
   return escaped;
 }
 
+std::string read_parquet_sql(std::span<const std::string> patterns, std::string_view options) {
+  std::string list;
+  for (const std::string& pattern : patterns) list += (list.empty() ? "" : ", ") + quote_sql_text(pattern);
+  return "read_parquet([" + list + "], hive_partitioning = false" + std::string(options) + ")";
+}
+
+std::string run_id_of_file(const std::string& store_directory) {
+  return "split_part(substr(filename, length(" + quote_sql_text(store_directory) + ") + 2), '/', 1)";
+}
+
 }  // namespace signalbook

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,4 +12,10 @@ std::string quote_sql_text(std::string_view text);  // it's -> 'it''s'
 std::string quote_sql_name(std::string_view name);  // a"b -> "a""b"
 // A path that a glob matches literally: * ? [ stand for themselves.
 std::string escape_glob(std::string_view path);
+// read_parquet over a list, with no surprise from a directory that is named year=2024. `options` begins with a comma.
+std::string read_parquet_sql(std::span<const std::string> patterns, std::string_view options);
+// The part of a file's path after the store, of read_parquet with filename = true. DuckDB evaluates it before it opens
+// a file, so that a filter on run_id leaves the files of other runs alone; only for the column `filename` by that name.
+std::string run_id_of_file(const std::string& store_directory);
+
 }  // namespace signalbook

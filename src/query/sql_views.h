@@ -5,34 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "query/sql_text.h"
+#include "query/merged_table.h"
 #include "store/run_description.h"
 
 namespace signalbook {
 
 // The SQL text of the views. Pure text from facts: nothing here opens a file or knows DuckDB.
-
-// A run as the views see it.
-struct ViewRun {
-  std::string run_id;
-  std::string path;  // as the user sees it: goes in front of trace_path
-};
-
-struct ViewColumn {
-  std::string name;
-  std::string type;  // as DuckDB's DESCRIBE writes it
-};
-
-// Runs of one store whose indexes have the same columns: DuckDB opens one footer for all of them.
-struct IndexGroup {
-  std::vector<ViewRun> runs;
-  std::vector<ViewColumn> columns;
-};
-
-// Every row of the indexes with run_id, run_path and run_trace_path. Where the types of a parameter differ between
-// groups, numbers stay in param_x (DOUBLE), text goes to param_x__str and booleans to param_x__bool. A column gets a
-// short name only where no other column has it.
-std::string strategies_sql(const std::string& store_directory, std::span<const IndexGroup> groups);
 
 // Trace files of many runs that have the same columns.
 struct TraceSource {

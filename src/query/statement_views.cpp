@@ -37,7 +37,11 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
   if (scope.run_path.has_value()) place.run_id = scope_runs.front().run_id;
   ViewBuilder builder(
       files,
-      {.store_path = store_path, .shown_store_path = scope.store_path, .scope_runs = scope_runs, .all_runs = all_runs},
+      {.store_path = store_path,
+       .shown_store_path = scope.store_path,
+       .scope_runs = scope_runs,
+       .all_runs = all_runs,
+       .is_store = !scope.run_path.has_value()},
       QueryPaths(files, std::move(place)));
   return StatementViews(std::move(builder));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,6 +28,8 @@ class StatementViews {
 
   // The statement with the files that they mean in place of the paths in calls such as read_parquet('traces/...').
   Result<std::string> resolve_paths(Connection& connection, std::string statement, const StatementNames& names);
+
+  const std::map<std::string, std::string>& left_out() const { return builder_.left_out(); }
 
  private:
   explicit StatementViews(ViewBuilder builder) : builder_(std::move(builder)) {}

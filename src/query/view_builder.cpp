@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "format/trace_schema.h"
+#include "query/catalog.h"
 #include "query/sql_views.h"
 #include "store/run_reader.h"
 #include "store/table_file.h"
@@ -23,16 +25,19 @@ std::string quoted_list(const std::vector<std::string>& texts) {
 }  // namespace
 
 const std::vector<std::string>& ViewBuilder::view_names() {
-  static const std::vector<std::string> names = {"strategies", "traces", "bars", "runs"};
+  static const std::vector<std::string> names = {"strategies",   "components", "runs", "traces", "bars",
+                                                 "hash_history"};
   return names;
 }
 
 Result<std::string> ViewBuilder::view(const std::string& name, Connection& connection) {
   if (const auto written = views_.find(name); written != views_.end()) return written->second;
   const auto write = [&]() -> Result<std::string> {
-    if (name == "strategies") return strategies(place_.scope_runs, connection);
-    if (name == "traces") return traces(connection);
-    return name == "bars" ? bars() : runs();
+    if (name == "bars" || name == "runs") return name == "bars" ? bars() : runs();
+    SB_ASSIGN_OR_RETURN(const Sources* const rows, sources(connection));
+    if (name == "strategies") return table_view_sql(RunTable::strategies, place_.store_path, rows->strategies);
+    if (name == "components") return table_view_sql(RunTable::components, place_.store_path, rows->components);
+    return name == "hash_history" ? history(connection) : traces(connection);
   };
   SB_ASSIGN_OR_RETURN(views_[name], write());
   return views_[name];
@@ -82,61 +87,82 @@ std::vector<RunLocation> ViewBuilder::runs_by_id(const std::vector<std::string>&
   return found;
 }
 
-// run.json; nothing where there is none.
-Result<std::optional<RunDescription>> ViewBuilder::describe_run(const RunLocation& run) {
-  const auto known = run_descriptions_.find(run.run_id);
-  if (known != run_descriptions_.end()) return known->second;
-  const std::string path = join_path(run.path, file::kRunDescription);
-  std::optional<RunDescription> description;
-  const Result<std::string> text = files_.read_file(path);
-  if (text.ok()) {
-    SB_ASSIGN_OR_RETURN(description, decode_run_description(*text, path));
-  } else if (text.status().code() != StatusCode::not_found) {
-    return text.status();
-  }
-  return run_descriptions_.emplace(run.run_id, std::move(description)).first->second;
-}
-
 // What has a run.json was written in a format that this program knows; its files have the columns of that format.
 Result<bool> ViewBuilder::has_known_format(const RunLocation& run) {
-  SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, describe_run(run));
+  SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, tables_.describe(run));
   return description.has_value();
 }
 
-// Indexes with the same columns are read together, and only the first of them is described.
-Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs, Connection& connection) {
-  // Every byte of an index is vouched for by its run. Of very many runs that would be all that a query does.
-  constexpr size_t kMostChecked = 100;
-  for (size_t i = 0; i < runs.size() && runs.size() <= kMostChecked; ++i) {
-    SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, describe_run(runs[i]));
-    if (description.has_value()) SB_RETURN_IF_ERROR(read_checked_index(files_, runs[i].path).status());
+// Which runs can be read, and from where. In the scope of a run, one that cannot is an error; in a store it is left out.
+Result<const ViewBuilder::Sources*> ViewBuilder::sources(Connection& connection) {
+  if (sources_.has_value()) return &*sources_;
+  Sources sources;
+  std::vector<RunLocation> missing = place_.scope_runs;
+  // A few runs are read as they are: nothing is written into a store that does not gain by it.
+  constexpr size_t kFewRuns = 20;
+  if (place_.is_store && place_.scope_runs.size() > kFewRuns) SB_RETURN_IF_ERROR(read_catalog(sources, missing));
+  SB_RETURN_IF_ERROR(read_runs(connection, missing, sources));
+  if (sources.strategies.empty() && !tables_.left_out().empty()) {
+    return Status::damaged(tables_.left_out().begin()->second);
   }
-  std::map<std::string, std::string> signatures;  // index file -> digest of its columns
-  if (runs.size() > 1) {
-    std::vector<std::string> indexes;
-    for (const RunLocation& run : runs) indexes.push_back(index_path(run.run_id));
-    SB_ASSIGN_OR_RETURN(const TextRows rows,
-                        connection.fetch("SELECT file_name, md5(string_agg(concat_ws(',', name, type, type_length, "
-                              "repetition_type, num_children, converted_type, logical_type), ';' ORDER BY name, type)) "
-                              "FROM parquet_schema(" +
-                              quoted_list(indexes) + ") GROUP BY file_name"));
-    for (const std::vector<std::string>& row : rows) signatures[row[0]] = row[1];
+  sources_ = std::move(sources);
+  return &*sources_;
+}
+
+// What the catalogue has, after a refresh where runs have changed. `missing` are those that it does not have, because
+// somebody else refreshes it at the moment, or it cannot be written.
+Status ViewBuilder::read_catalog(Sources& sources, std::vector<RunLocation>& missing) {
+  SB_ASSIGN_OR_RETURN(Catalog catalog, Catalog::open(files_, place_.store_path));
+  SB_ASSIGN_OR_RETURN(Catalog::Content content, catalog.content(place_.scope_runs));
+  if (!content.history_sql.has_value() && catalog.refresh(false, false).ok()) {
+    SB_ASSIGN_OR_RETURN(content, catalog.content(place_.scope_runs));
   }
-  std::vector<IndexGroup> groups;
-  std::map<std::string, size_t> group_of;
+  sources = {.strategies = std::move(content.strategies),
+             .components = std::move(content.components),
+             .history_sql = std::move(content.history_sql)};
+  missing = std::move(content.missing);
+  for (const auto& [run_id, why] : content.left_out) tables_.leave_out(run_id, why);
+  return Status();
+}
+
+Status ViewBuilder::read_runs(Connection& connection, std::span<const RunLocation> runs, Sources& sources) {
+  // Every byte of an index is vouched for by its run. Of a very large one, or very many, that would be all that a
+  // query does: then sizes are compared, and a refresh of the catalogue compares the rest.
+  constexpr int64_t kMostChecked = 32 << 20;
+  int64_t bytes = 0;
   for (const RunLocation& run : runs) {
-    const std::string signature = signatures[join_path(run_directory(run.run_id), file::kStrategyIndex)];
-    const auto [place, is_new] = group_of.emplace(signature, groups.size());
-    if (is_new) {
-      SB_ASSIGN_OR_RETURN(const TextRows columns,
-                          connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(" +
-                                quote_sql_text(index_path(run.run_id)) + ", hive_partitioning = false))"));
-      groups.emplace_back();
-      for (const std::vector<std::string>& column : columns) groups.back().columns.push_back({column[0], column[1]});
-    }
-    groups[place->second].runs.push_back({.run_id = run.run_id, .path = run.path});
+    SB_ASSIGN_OR_RETURN(const auto stamp, files_.stamp(join_path(run.path, file::kStrategyIndex)));
+    if (stamp.has_value()) bytes += stamp->size;
   }
-  return strategies_sql(place_.store_path, groups);
+  const FileCheck check = bytes <= kMostChecked ? FileCheck::digest : FileCheck::size;
+  SB_ASSIGN_OR_RETURN(auto components, tables_.group(connection, RunTable::components, runs, check));
+  SB_ASSIGN_OR_RETURN(auto strategies, tables_.group(connection, RunTable::strategies, runs, check));
+  for (TableGroup& group : components) {
+    std::erase_if(group.runs, [&](const ViewRun& run) { return tables_.left_out().contains(run.run_id); });
+    if (!group.runs.empty()) sources.components.push_back(std::move(group));
+  }
+  std::ranges::move(strategies, std::back_inserter(sources.strategies));
+  return Status();
+}
+
+// The indexes of some runs that a path names.
+Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs, Connection& connection) {
+  if (runs.size() == place_.scope_runs.size() && place_.is_store) {
+    SB_ASSIGN_OR_RETURN(const Sources* const rows, sources(connection));
+    return table_view_sql(RunTable::strategies, place_.store_path, rows->strategies);
+  }
+  Sources some;
+  SB_RETURN_IF_ERROR(read_runs(connection, runs, some));
+  if (some.strategies.empty() && !tables_.left_out().empty()) {
+    return Status::damaged(tables_.left_out().begin()->second);
+  }
+  return table_view_sql(RunTable::strategies, place_.store_path, some.strategies);
+}
+
+Result<std::string> ViewBuilder::history(Connection& connection) {
+  SB_ASSIGN_OR_RETURN(const Sources* const rows, sources(connection));
+  if (rows->history_sql.has_value()) return *rows->history_sql;
+  return history_sql(place_.store_path, rows->strategies, tables_.facts(place_.scope_runs), "");
 }
 
 // The trace files of a run by kind (signals, classifiers), as its index names them: a stray file is none of them, and
@@ -190,7 +216,7 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
     sources[i].classifiers = i % 2 == 1;
     sources[i].known_format = i < 2;
   }
-  for (const RunLocation& run : place_.scope_runs) {
+  for (const RunLocation& run : tables_.usable(place_.scope_runs)) {
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     SB_ASSIGN_OR_RETURN(const auto files, trace_files(run));
     for (size_t kind = 0; kind < 2; ++kind) {
@@ -212,7 +238,7 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
 Result<std::string> ViewBuilder::bars() {
   std::map<std::string, std::string> run_of;  // data_id -> a run that refers to it
   for (const RunLocation& run : place_.scope_runs) {
-    SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, describe_run(run));
+    SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, tables_.describe(run));
     if (!description.has_value()) continue;
     for (const RunDescription::Feed& feed : description->feeds) {
       if (!feed.data_id.empty()) run_of.emplace(feed.data_id, run.run_id);
@@ -235,7 +261,7 @@ Result<std::string> ViewBuilder::bars() {
 Result<std::string> ViewBuilder::runs() {
   std::vector<DescribedRun> described;
   for (const RunLocation& run : place_.scope_runs) {
-    SB_ASSIGN_OR_RETURN(std::optional<RunDescription> description, describe_run(run));
+    SB_ASSIGN_OR_RETURN(std::optional<RunDescription> description, tables_.describe(run));
     described.push_back({.run = {.run_id = run.run_id, .path = run.path}, .description = std::move(description)});
   }
   return runs_sql(described);

@@ -3,13 +3,16 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/file_system.h"
 #include "base/status.h"
 #include "query/database.h"
+#include "query/merged_table.h"
 #include "query/query_paths.h"
+#include "query/run_tables.h"
 #include "store/run_description.h"
 #include "store/store.h"
 
@@ -24,10 +27,11 @@ class ViewBuilder {
     std::string shown_store_path;         // as the user named it, for messages
     std::vector<RunLocation> scope_runs;  // what `strategies` means
     std::vector<RunLocation> all_runs;    // of the store around
+    bool is_store = false;                // the scope is the store: what cannot be read is left out, and named
   };
 
   ViewBuilder(FileSystem& files, Place place, QueryPaths paths)
-      : files_(files), place_(std::move(place)), paths_(std::move(paths)) {}
+      : files_(files), tables_(files, place.store_path), place_(std::move(place)), paths_(std::move(paths)) {}
 
   // The views of our own, in lowercase.
   static const std::vector<std::string>& view_names();
@@ -44,23 +48,36 @@ class ViewBuilder {
   };
   Result<std::optional<PathArgument>> path_argument(const std::string& path);
 
+  // The runs that the views made so far leave out, because they cannot be read: run_id -> why.
+  const std::map<std::string, std::string>& left_out() const { return tables_.left_out(); }
+
  private:
+  // Where the rows of the runs in scope come from: the catalogue, their own files, or both.
+  struct Sources {
+    std::vector<TableGroup> strategies, components;
+    std::optional<std::string> history_sql;  // where the catalogue has it
+  };
+
   std::string run_directory(const std::string& run_id) const { return join_path(place_.store_path, run_id); }
   std::string index_path(const std::string& run_id) const;
   std::vector<RunLocation> runs_by_id(const std::vector<std::string>& run_ids) const;
-  Result<std::optional<RunDescription>> describe_run(const RunLocation& run);
   Result<bool> has_known_format(const RunLocation& run);
+  Result<const Sources*> sources(Connection& connection);
+  Status read_catalog(Sources& sources, std::vector<RunLocation>& missing);
+  Status read_runs(Connection& connection, std::span<const RunLocation> runs, Sources& sources);
   Result<std::string> strategies(const std::vector<RunLocation>& runs, Connection& connection);
+  Result<std::string> history(Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
   Result<std::string> traces(Connection& connection);
   Result<std::string> bars();
   Result<std::string> runs();
 
   FileSystem& files_;
+  RunTables tables_;
   Place place_;
   QueryPaths paths_;
-  std::map<std::string, std::optional<RunDescription>> run_descriptions_;  // read so far
-  std::map<std::string, std::string> views_;                               // written so far, by name or path
+  std::optional<Sources> sources_;            // of the runs in scope
+  std::map<std::string, std::string> views_;  // written so far, by name or path
 };
 
 }  // namespace signalbook

@@ -42,6 +42,11 @@ class FailingFileSystem : public FileSystem {
   }
   Result<bool> file_exists(const std::string& path) override { return disk_.file_exists(path); }
   Result<bool> directory_exists(const std::string& path) override { return disk_.directory_exists(path); }
+  Result<std::optional<FileStamp>> stamp(const std::string& path) override { return disk_.stamp(path); }
+  Result<std::unique_ptr<FileLock>> lock_file(const std::string& path, bool wait) override {
+    if (fails()) return failure("lock", path);
+    return disk_.lock_file(path, wait);
+  }
   Result<std::string> absolute_path(const std::string& path) override { return disk_.absolute_path(path); }
 
  private:

@@ -1,0 +1,139 @@
+#include "query/run_tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "format/trace_schema.h"
+
+namespace signalbook {
+
+namespace {
+
+// Without it a Parquet file of that name is another's.
+constexpr const char* kNeededColumn = "strategy_hash";
+
+}  // namespace
+
+std::string RunTables::table_path(RunTable table, const RunLocation& run) const {
+  return join_path(join_path(store_path_, run.run_id), file_of(table));
+}
+
+Result<std::optional<RunDescription>> RunTables::describe(const RunLocation& run) {
+  const auto known = descriptions_.find(run.run_id);
+  if (known != descriptions_.end()) return known->second;
+  const std::string path = join_path(run.path, file::kRunDescription);
+  std::optional<RunDescription> description;
+  const Result<std::string> text = files_.read_file(path);
+  if (text.ok()) {
+    SB_ASSIGN_OR_RETURN(description, decode_run_description(*text, path));
+  } else if (text.status().code() != StatusCode::not_found) {
+    return text.status();
+  }
+  return descriptions_.emplace(run.run_id, std::move(description)).first->second;
+}
+
+Status RunTables::check_run(RunTable table, const RunLocation& run, FileCheck check) {
+  SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, describe(run));
+  if (!description.has_value()) return Status();
+  return check_run_file(files_, run.path, *description, file_of(table), check);
+}
+
+// A digest of the columns of each file. DuckDB reads a list of files as a whole, so a list with a bad one is halved
+// until that stands alone.
+void RunTables::read_signatures(Connection& connection, RunTable table, std::span<const RunLocation> runs,
+                                std::map<std::string, std::string>& signatures) {
+  if (runs.empty()) return;
+  std::string list;
+  for (const RunLocation& run : runs) {
+    list += (list.empty() ? "[" : ", ") + quote_sql_text(escape_glob(table_path(table, run)));
+  }
+  const Result<TextRows> rows = connection.fetch(
+      "SELECT file_name, md5(string_agg(concat_ws(',', name, type, type_length, repetition_type, num_children, "
+      "converted_type, logical_type), ';' ORDER BY name, type)), bool_or(lower(name) = " +
+      quote_sql_text(kNeededColumn) + ")::VARCHAR FROM parquet_schema(" + list + "]) GROUP BY file_name");
+  if (rows.ok()) {
+    std::map<std::string, std::vector<std::string>> by_file;
+    for (const std::vector<std::string>& row : *rows) by_file[row[0]] = row;
+    for (const RunLocation& run : runs) {
+      const std::vector<std::string>& row = by_file[table_path(table, run)];
+      if (row.size() == 3 && row[2] == "true") {
+        signatures[run.run_id] = row[1];
+      } else {
+        leave_out(run.run_id, fmt::format("{}/{} has no column {}", run.path, file_of(table), kNeededColumn));
+      }
+    }
+  } else if (runs.size() == 1) {
+    leave_out(runs.front().run_id, rows.status().message());
+  } else {
+    read_signatures(connection, table, runs.first(runs.size() / 2), signatures);
+    read_signatures(connection, table, runs.subspan(runs.size() / 2), signatures);
+  }
+}
+
+Result<std::vector<TableGroup>> RunTables::group(Connection& connection, RunTable table,
+                                                 std::span<const RunLocation> runs, FileCheck check) {
+  std::vector<RunLocation> present;
+  for (const RunLocation& run : usable(runs)) {
+    if (const Status status = check_run(table, run, check); !status.ok()) {
+      leave_out(run.run_id, status.message());
+      continue;
+    }
+    if (table == RunTable::components) {
+      SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(table_path(table, run)));
+      if (!exists) continue;
+    }
+    present.push_back(run);
+  }
+  std::map<std::string, std::string> signatures;
+  read_signatures(connection, table, present, signatures);
+  std::vector<TableGroup> groups;
+  std::map<std::string, size_t> group_of;
+  for (const RunLocation& run : present) {
+    const auto signature = signatures.find(run.run_id);
+    if (signature == signatures.end()) continue;
+    const auto [place, is_new] = group_of.emplace(signature->second, groups.size());
+    if (is_new) {
+      SB_ASSIGN_OR_RETURN(const TextRows columns,
+                          connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM " +
+                                           read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") +
+                                           ")"));
+      groups.emplace_back();
+      for (const std::vector<std::string>& column : columns) groups.back().columns.push_back({column[0], column[1]});
+    }
+    groups[place->second].runs.push_back({.run_id = run.run_id, .path = run.path});
+  }
+  return groups;
+}
+
+void RunTables::read_through(Connection& connection, std::span<const RunLocation> runs) {
+  for (const RunLocation& run : usable(runs)) {
+    for (const RunTable table : {RunTable::strategies, RunTable::components}) {
+      const Result<bool> exists = files_.file_exists(table_path(table, run));
+      if (table == RunTable::components && exists.ok() && !*exists) continue;
+      const Result<TextRows> rows =
+          connection.fetch("SELECT max(hash(t))::VARCHAR FROM " +
+                           read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") + " t");
+      if (!rows.ok()) leave_out(run.run_id, rows.status().message());
+    }
+  }
+}
+
+std::vector<RunLocation> RunTables::usable(std::span<const RunLocation> runs) const {
+  std::vector<RunLocation> usable;
+  std::ranges::copy_if(runs, std::back_inserter(usable),
+                       [&](const RunLocation& run) { return !left_out_.contains(run.run_id); });
+  return usable;
+}
+
+std::vector<RunFact> RunTables::facts(std::span<const RunLocation> runs) {
+  std::vector<RunFact> facts;
+  for (const RunLocation& run : runs) {
+    const Result<std::optional<RunDescription>> description = describe(run);
+    if (!description.ok() || !description->has_value()) continue;
+    facts.push_back({.run_id = run.run_id, .code_version = (*description)->code_version.value_or("")});
+  }
+  return facts;
+}
+
+}  // namespace signalbook
