@@ -59,6 +59,17 @@ TEST_F(Scopes, ARunThatIsBeingWrittenIsNone) {
   EXPECT_EQ(list_runs(files, directory / "results").value().size(), 2u);
 }
 
+// Runs that another program wrote have no store.json around them.
+TEST_F(Scopes, ADirectoryOfRunsIsAStoreWithoutAMark) {
+  std::filesystem::remove_all(directory / "results/.signalbook");
+  const Scope inside = scope_of(directory / "results");
+  EXPECT_EQ(inside.store_path, directory / "results");
+  EXPECT_FALSE(inside.run_path.has_value());
+  EXPECT_EQ(scope_of(directory.path()).store_path, directory / "results");
+  ASSERT_TRUE(record_small_run(files, directory / "other/run_1").ok());
+  EXPECT_EQ(scope_of(directory.path()).store_path, directory / "other") << "a marked one comes first";
+}
+
 TEST_F(Scopes, ElsewhereAnErrorSaysWhatToDo) {
   TemporaryDirectory empty;
   const Status status = locate_scope(files, empty.path()).status();

@@ -69,4 +69,11 @@ struct SqlOptions {
 };
 Status run_sql(const SqlOptions& options);
 
+struct CatalogOptions {
+  CommonOptions common;
+  bool refresh = false;
+  bool rebuild = false;
+};
+Status run_catalog(const CatalogOptions& options);
+
 }  // namespace signalbook::cli

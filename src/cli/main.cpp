@@ -108,6 +108,14 @@ int run(int argc, char** argv) {
   add_output(*command, sql.common);
   command->callback([&] { status = run_sql(sql); });
 
+  CatalogOptions catalog;
+  command = app.add_subcommand("catalog", "Show the merged catalogue of a store's runs, and what is odd in them");
+  command->add_flag("--refresh", catalog.refresh, "First bring it up to date (questions about many runs do as well)");
+  command->add_flag("--rebuild", catalog.rebuild, "First make it anew from the runs");
+  add_store(*command, catalog.common);
+  add_output(*command, catalog.common);
+  command->callback([&] { status = run_catalog(catalog); });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

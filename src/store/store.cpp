@@ -32,21 +32,37 @@ Status check_version(FileSystem& files, const std::string& store_path) {
                                      store_path, *version->integer(), kFormatVersion));
 }
 
+// A directory of runs that others wrote: nothing marks it.
+Result<bool> holds_runs(FileSystem& files, const std::string& directory) {
+  const Result<std::vector<DirectoryEntry>> entries = files.list_directory(directory);
+  if (!entries.ok()) return false;  // one that may not be read is none of ours
+  for (const DirectoryEntry& entry : *entries) {
+    if (!entry.is_directory) continue;
+    SB_ASSIGN_OR_RETURN(const bool run, is_run(files, join_path(directory, entry.name)));
+    if (run) return true;
+  }
+  return false;
+}
+
 Result<Scope> checked(FileSystem& files, Scope scope) {
-  SB_RETURN_IF_ERROR(check_version(files, scope.store_path));
+  SB_ASSIGN_OR_RETURN(const bool is_marked, is_store(files, scope.store_path));
+  if (is_marked) SB_RETURN_IF_ERROR(check_version(files, scope.store_path));
   return scope;
 }
 
-// The names of the directories right below that are stores.
+// The names of the directories right below that are stores; where none is marked, those that hold runs.
 Result<std::vector<std::string>> stores_below(FileSystem& files, const std::string& directory) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(directory));
-  std::vector<std::string> stores;
-  for (const DirectoryEntry& entry : entries) {
-    if (!entry.is_directory) continue;
-    SB_ASSIGN_OR_RETURN(const bool store, is_store(files, join_path(directory, entry.name)));
-    if (store) stores.push_back(entry.name);
+  for (const auto& test : {is_store, holds_runs}) {
+    std::vector<std::string> stores;
+    for (const DirectoryEntry& entry : entries) {
+      if (!entry.is_directory) continue;
+      SB_ASSIGN_OR_RETURN(const bool store, test(files, join_path(directory, entry.name)));
+      if (store) stores.push_back(entry.name);
+    }
+    if (!stores.empty()) return stores;
   }
-  return stores;
+  return std::vector<std::string>();
 }
 
 // The way up from a directory, itself first. A relative one is followed by "..", so that paths in answers stay
@@ -76,6 +92,9 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory) {
     candidate = directory_above(candidate);
   }
   if (run) return Scope{.store_path = directory_above(*run), .run_path = run};  // a run copied out of its store
+
+  SB_ASSIGN_OR_RETURN(const bool is_unmarked_store, holds_runs(files, directory));
+  if (is_unmarked_store) return Scope{.store_path = directory, .run_path = {}};
 
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> below, stores_below(files, directory));
   for (const std::string& name : below) {
