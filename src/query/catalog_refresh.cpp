@@ -228,7 +228,7 @@ Status CatalogRefresh::write_history() {
   if (!before_.history.has_value()) return rewrite_history();
   std::string affected;
   const auto add = [&](const std::string& file, std::span<const std::string> run_ids) {
-    affected += (affected.empty() ? "" : " UNION ") + std::string("SELECT strategy_hash FROM ") +
+    affected += (affected.empty() ? "" : " UNION ALL ") + std::string("SELECT strategy_hash FROM ") +
                 read_parquet_sql(std::vector{escape_glob(join_path(directory_, file))}, "") + " WHERE run_id IN " +
                 text_list(run_ids);
   };
@@ -239,7 +239,7 @@ Status CatalogRefresh::write_history() {
   for (const RunLocation& run : tables_.usable(added_)) added.push_back(run.run_id);
   if (!added.empty()) add(now_.segments.back().strategies.name, added);
   if (affected.empty()) return Status();
-  SB_RETURN_IF_ERROR(connection_->run("CREATE TEMP TABLE affected AS " + affected));
+  SB_RETURN_IF_ERROR(connection_->run("CREATE TEMP TABLE affected AS SELECT DISTINCT strategy_hash FROM (" + affected + ")"));
   SB_ASSIGN_OR_RETURN(const TextRows counted, connection_->fetch("SELECT count(*)::VARCHAR FROM affected"));
   int64_t count = before_.history_changes.has_value() ? before_.history_changes->row_count : 0;
   int64_t affected_count = 0;
@@ -247,7 +247,7 @@ Status CatalogRefresh::write_history() {
   std::from_chars(text.data(), text.data() + text.size(), affected_count);
   count += affected_count;
   // Below that a full count is as quick, and above it readers pay for two files.
-  constexpr int64_t kFewRows = 10'000, kSmallestShare = 10;
+  constexpr int64_t kFewRows = 1'000, kSmallestShare = 10;
   if (before_.history->row_count <= kFewRows || count * kSmallestShare > before_.history->row_count) {
     return rewrite_history();
   }
@@ -284,14 +284,20 @@ Status CatalogRefresh::commit() {
   return files_.sync_directory(directory_);
 }
 
-// What neither this manifest nor the one before names. A file that cannot be removed is removed another time.
+// What neither this manifest nor the one before names, once no reader of an older one can be at it any more. A file
+// that cannot be removed is removed another time.
 void CatalogRefresh::remove_old_files() {
+  constexpr int64_t kLongestReading = int64_t{10 * 60} * 1'000'000'000;
   const std::set<std::string> now = files_of(now_), before = files_of(before_);
   const auto entries = files_.list_directory(directory_);
-  if (!entries.ok()) return;
+  const auto manifest = files_.stamp(join_path(directory_, kManifestName));
+  if (!entries.ok() || !manifest.ok() || !manifest->has_value()) return;
   for (const DirectoryEntry& entry : *entries) {
     const bool is_ours = entry.name.ends_with(".parquet") || entry.name.ends_with(kTemporarySuffix);
     if (!is_ours || entry.is_directory || now.contains(entry.name) || before.contains(entry.name)) continue;
+    const auto file = files_.stamp(join_path(directory_, entry.name));
+    if (!file.ok() || !file->has_value()) continue;
+    if ((*file)->modified_ns > (*manifest)->modified_ns - kLongestReading) continue;
     const Status ignored = files_.remove_file(join_path(directory_, entry.name));
     static_cast<void>(ignored);
   }
