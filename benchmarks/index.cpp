@@ -36,8 +36,7 @@ const std::vector<StrategyType>& strategy_types() {
       {"bollinger_bands", {"period", "std_dev", "exit_threshold", "atr_stop"}},
       {"rsi_bands", {"rsi_period", "oversold", "overbought", "atr_stop", "max_hold"}},
       {"ma_crossover", {"fast_period", "slow_period", "ma_kind", "band", "atr_stop", "max_hold"}},
-      {"keltner_bands",
-       {"period", "multiplier", "atr_period", "exit_threshold", "atr_stop", "max_hold", "cooldown"}},
+      {"keltner_bands", {"period", "multiplier", "atr_period", "exit_threshold", "atr_stop", "max_hold", "cooldown"}},
       {"macd_trend",
        {"macd_fast", "macd_slow", "macd_signal", "hist_min", "trend_period", "atr_stop", "max_hold", "cooldown"}}};
   return types;
@@ -68,9 +67,8 @@ IndexRow make_row(int64_t number, int64_t run, TracePaths& paths) {
     JsonValue& value = row.parameters.emplace_back(name, JsonValue()).second;
     value = is_whole(name) ? JsonValue(draw + 1) : JsonValue(static_cast<double>(draw) / 20.0);
   }
-  row.strategy_config = to_json(JsonValue(JsonValue::Object{{"type", JsonValue(type.name)},
-                                                            {"parameters", JsonValue(row.parameters)},
-                                                            {"seed", JsonValue(number)}}));
+  row.strategy_config = to_json(JsonValue(JsonValue::Object{
+      {"type", JsonValue(type.name)}, {"parameters", JsonValue(row.parameters)}, {"seed", JsonValue(number)}}));
   row.strategy_digest = sha256(row.strategy_config);
   row.value_digest = sha256(row.strategy_config + " ");
   constexpr const char* kConstraints[] = {"", "volume > 1.2", "vwap_distance > 0.1"};
@@ -192,7 +190,7 @@ Status write_store(const Options& options) {
                                                          {"sort_s", JsonValue(written.sort_seconds)},
                                                          {"encode_s", JsonValue(written.encode_seconds)},
                                                          {"max_rss_mb", JsonValue(max_rss_mb())},
-{"max_rss_mb_before_encoding", JsonValue(written.rss_before)},
+                                                         {"max_rss_mb_before_encoding", JsonValue(written.rss_before)},
                                                          {"bytes", JsonValue(written.bytes)},
                                                          {"column_bytes", JsonValue(std::move(columns))}})));
   return Status();

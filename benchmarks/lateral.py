@@ -75,7 +75,9 @@ def check_rows(program, run, count):
 
     ours = run.parent / f"lateral_{count}.parquet"
     with ours.open("wb") as out:
-        subprocess.run([program, "sql", "--quiet", "--format", "parquet", lateral(count)], cwd=run, check=True, stdout=out)
+        subprocess.run(
+            [program, "sql", "--quiet", "--format", "parquet", lateral(count)], cwd=run, check=True, stdout=out
+        )
     database = duckdb.connect()
     theirs = f"SELECT {COLUMNS} FROM read_parquet({listed(run, count)}, hive_partitioning = false)"
     mine = f"SELECT {COLUMNS} FROM '{ours}'"

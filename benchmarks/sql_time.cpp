@@ -70,8 +70,7 @@ Status measure(const std::string& directory, int count, const std::string& sql) 
   }
   fmt::print(R"({{"open_ms": {:.3f}, "first_ms": {:.3f}, "ms": [{:.3f}], "rows": {}, "max_rss_mb": {:.1f}}})"
              "\n",
-             open_ms, times.front(), fmt::join(times.begin() + 1, times.end(), ", "), rows,
-             peak_memory_mb());
+             open_ms, times.front(), fmt::join(times.begin() + 1, times.end(), ", "), rows, peak_memory_mb());
   return Status();
 }
 

@@ -158,9 +158,10 @@ TEST(StrategyIndex, ReadsBackWhatItWrote) {
 auto kept(const IndexRow& row) {
   return std::tuple(row.trace_id, row.strategy_id, row.strategy_digest,
                     std::vector(row.value_digest.begin(), row.value_digest.begin() + 8), row.strategy_type, row.symbol,
-                    row.timeframe, row.kind, row.constraints, row.threshold, row.trace_path, row.trace_hash, row.data_id,
-                    row.bar_count, row.observed_from, row.observed_to, row.complete, row.change_count, row.first_ts,
-                    row.last_ts, row.strategy_config, row.aliases, row.file_size, row.file_sha256, row.created_at);
+                    row.timeframe, row.kind, row.constraints, row.threshold, row.trace_path, row.trace_hash,
+                    row.data_id, row.bar_count, row.observed_from, row.observed_to, row.complete, row.change_count,
+                    row.first_ts, row.last_ts, row.strategy_config, row.aliases, row.file_size, row.file_sha256,
+                    row.created_at);
 }
 
 // Enough for two row groups and a bit. Of the last hundred strategies only some have text for the parameter.

@@ -177,14 +177,13 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
 
 Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
   const std::vector<TableColumn> parameters = make_parameter_columns(rows);
-  TableFileEncoder encoder(
-      {.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}},
-       .delta_columns = {"trace_id"},
-       .plain_columns = {"strategy_hash"},
-       .opaque_columns = {"strategy_id", "strategy_digest", "value_digest", "trace_path", "trace_hash",
-                          "strategy_config", "file_sha256"},
-       .lookup_columns = {"strategy_hash"},
-       .rows_per_group = kRowsPerGroup});
+  TableFileEncoder encoder({.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}},
+                            .delta_columns = {"trace_id"},
+                            .plain_columns = {"strategy_hash"},
+                            .opaque_columns = {"strategy_id", "strategy_digest", "value_digest", "trace_path",
+                                               "trace_hash", "strategy_config", "file_sha256"},
+                            .lookup_columns = {"strategy_hash"},
+                            .rows_per_group = kRowsPerGroup});
   // A row group at a time, so that beside the rows and their parameters little is in memory.
   size_t first = 0;
   do {
