@@ -41,19 +41,24 @@ def ask_peer(peer):
     return lambda: pl.scan_parquet(GLOB).group_by("strategy_hash").len().filter(pl.col("len") > 1).collect().rows()
 
 
-def answer(program, folder, sql):
-    """What the program answers: hash -> runs."""
-    command = [program, "sql", "--format", "csv", "--quiet", sql]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return {row["strategy_hash"]: int(row["run_count"]) for row in csv.DictReader(done.stdout.splitlines())}
+def run(command, folder):
+    """What the command prints; the script ends where it fails."""
+    done = subprocess.run(list(map(str, command)), cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def timed(command, folder):
     start = time.perf_counter()
-    done = subprocess.run(list(map(str, command)), cwd=folder, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    run(command, folder)
     return (time.perf_counter() - start) * 1e3
+
+
+def answer(program, folder, sql):
+    """What the program answers: hash -> runs."""
+    printed = run([program, "sql", "--format", "csv", "--quiet", sql], folder)
+    return {row["strategy_hash"]: int(row["run_count"]) for row in csv.DictReader(printed.splitlines())}
 
 
 def check_answers(args, work, figure):
@@ -94,8 +99,8 @@ def main():
         store = work / "results"
         if args.given:
             shutil.copytree(args.given / "results", store)
-        else:
-            timed([bench / "bench_index", store, "--runs", args.runs, "--rows", args.rows], work)
+            args.runs = 0  # bench_index makes a store of it, and no more
+        run([bench / "bench_index", store, "--runs", args.runs, "--rows", args.rows], work)
         runs = len(list(work.glob(GLOB)))
         emit("store", runs=runs, index_bytes=sum(path.stat().st_size for path in work.glob(GLOB)))
 
@@ -129,7 +134,7 @@ def main():
             times = []
             for turn in range(args.turns):
                 added = ["--runs", 1, "--rows", args.rows, "--first-run", runs + turn]
-                timed([bench / "bench_index", store, *added], work)
+                run([bench / "bench_index", store, *added], work)
                 times.append(timed(refresh, work))
             emit("catalogue after one more run", ms=statistics.median(times), min=min(times), max=max(times))
             check_answers(args, work, "answers after that")

@@ -52,6 +52,7 @@ def compare(commands, turns, **labels):
         emit(
             name,
             ms=statistics.median(value for line in got for value in line["ms"]),
+            min_ms=min(value for line in got for value in line["ms"]),
             first_ms=statistics.median(line["first_ms"] for line in got),
             max_rss_mb=max(line["max_rss_mb"] for line in got),
             rows=rows[name],
