@@ -1,9 +1,18 @@
 #include "store/strategy_index.h"
 
+#include <arrow/io/memory.h>
 #include <gtest/gtest.h>
+#include <parquet/bloom_filter.h>
+#include <parquet/bloom_filter_reader.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+#include <parquet/statistics.h>
 
 #include <algorithm>
+#include <memory>
 #include <random>
+#include <set>
+#include <tuple>
 
 #include "format/strategy_identity.h"
 #include "store/parameter_columns.h"
@@ -143,6 +152,145 @@ TEST(StrategyIndex, ReadsBackWhatItWrote) {
     EXPECT_EQ(a.strategy_config, b.strategy_config);
     EXPECT_EQ(a.created_at, b.created_at);
   }
+}
+
+// All that the index keeps of a row, but for the parameters.
+auto kept(const IndexRow& row) {
+  return std::tuple(row.trace_id, row.strategy_id, row.strategy_digest,
+                    std::vector(row.value_digest.begin(), row.value_digest.begin() + 8), row.strategy_type, row.symbol,
+                    row.timeframe, row.kind, row.constraints, row.threshold, row.trace_path, row.trace_hash,
+                    row.data_id, row.bar_count, row.observed_from, row.observed_to, row.complete, row.change_count,
+                    row.first_ts, row.last_ts, row.strategy_config, row.aliases, row.file_size, row.file_sha256,
+                    row.created_at);
+}
+
+// Enough for two row groups and a bit. Of the last hundred strategies only some have text for the parameter.
+std::vector<IndexRow> many_rows() {
+  constexpr int64_t kCount = 130'000;
+  std::mt19937_64 random(7);
+  std::vector<IndexRow> rows;
+  for (int64_t i = 0; i < kCount; ++i) {
+    IndexRow row = full_row();
+    const bool odd = random() % 2 == 1;
+    row.trace_id = i;
+    row.strategy_id = "strategy_" + std::to_string(random() % 1'000'000);
+    row.strategy_type = i < kCount / 2 ? "bollinger_bands" : "rsi";
+    for (auto& byte : row.strategy_digest) byte = static_cast<uint8_t>(random());
+    for (auto& byte : row.value_digest) byte = static_cast<uint8_t>(random());
+    for (auto& byte : row.trace_hash) byte = static_cast<uint8_t>(random());
+    for (auto& byte : row.file_sha256) byte = static_cast<uint8_t>(random());
+    row.kind = odd ? SignalKind::label : SignalKind::number;
+    row.parameters = {{"period", JsonValue(i / 1'000)}};
+    if (odd) row.parameters.emplace_back("mode", i < kCount - 100 ? JsonValue(i) : JsonValue("fast"));
+    row.constraints = odd ? std::optional("intraday") : std::nullopt;
+    row.threshold = odd ? std::nullopt : std::optional(std::to_string(i));
+    row.trace_path = "traces/" + std::to_string(i) + ".parquet";
+    row.bar_count = static_cast<int64_t>(random() % 10'000);
+    row.observed_from = odd ? std::optional<BarIndex>(i % 7) : std::nullopt;
+    row.observed_to = odd ? std::optional<BarIndex>(row.bar_count) : std::nullopt;
+    row.complete = random() % 2 == 1;
+    row.change_count = static_cast<int64_t>(random() % 3'000);
+    row.first_ts = odd ? std::optional<int64_t>(i) : std::nullopt;
+    row.last_ts = odd ? std::optional<int64_t>(i * 2) : std::nullopt;
+    row.strategy_config = "{\"seed\":" + std::to_string(i) + "}";
+    row.aliases.assign(random() % 3, "alias_" + std::to_string(i));
+    row.file_size = static_cast<int64_t>(random() % 60'000);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+struct OpenIndex {
+  std::string bytes;
+  std::unique_ptr<parquet::ParquetFileReader> reader;
+};
+
+OpenIndex open_index(const std::vector<IndexRow>& rows) {
+  OpenIndex index = {.bytes = encode_index(rows).value(), .reader = nullptr};
+  index.reader = parquet::ParquetFileReader::Open(std::make_shared<arrow::io::BufferReader>(
+      std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(index.bytes.data()), index.bytes.size())));
+  return index;
+}
+
+TEST(StrategyIndex, ReadsBackSeveralRowGroups) {
+  const std::vector<IndexRow> rows = many_rows();
+  const OpenIndex index = open_index(rows);
+  ASSERT_GE(index.reader->metadata()->num_row_groups(), 3);
+  const auto read = decode_index(index.bytes, "strategy_index.parquet");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  ASSERT_EQ(read->size(), rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(kept((*read)[i]), kept(rows[i])) << i;
+
+  const Table table = decode_table_file(index.bytes, "i", {"param_period", "param_mode", "param_mode__str"}).value();
+  const TableColumn &period = *table.find("param_period"), &mode = *table.find("param_mode"),
+                    &text = *table.find("param_mode__str");
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_EQ(period.reals[i], static_cast<double>(*rows[i].parameters[0].second.integer())) << i;
+    const JsonValue value = rows[i].parameters.size() > 1 ? rows[i].parameters[1].second : JsonValue();
+    ASSERT_EQ(mode.is_null(i), value.integer() == nullptr) << i;
+    ASSERT_EQ(text.is_null(i), value.text() == nullptr) << i;
+    if (value.integer() != nullptr) {
+      ASSERT_EQ(mode.reals[i], static_cast<double>(*value.integer())) << i;
+    }
+    if (value.text() != nullptr) {
+      ASSERT_EQ(text.texts[i], *value.text()) << i;
+    }
+  }
+}
+
+// What lets a reader leave most of a large index alone (docs/format.md).
+TEST(StrategyIndex, RowGroupsCanBeLeftOut) {
+  const std::vector<IndexRow> rows = many_rows();
+  const OpenIndex index = open_index(rows);
+  const auto metadata = index.reader->metadata();
+  const std::set<std::string> opaque = {"strategy_id", "strategy_digest", "value_digest", "trace_path",
+                                        "trace_hash",  "strategy_config", "file_sha256"};
+  size_t first = 0;
+  for (int g = 0; g < metadata->num_row_groups(); ++g) {
+    const auto group = metadata->RowGroup(g);
+    const auto count = static_cast<size_t>(group->num_rows());
+    EXPECT_TRUE(count == 61'440 || g + 1 == metadata->num_row_groups());
+    for (int c = 0; c < group->num_columns(); ++c) {
+      const auto chunk = group->ColumnChunk(c);
+      const std::string name = chunk->path_in_schema()->ToDotString();
+      EXPECT_EQ(chunk->compression(), parquet::Compression::ZSTD) << name;
+      EXPECT_TRUE(chunk->GetOffsetIndexLocation().has_value()) << name;
+      EXPECT_EQ(chunk->is_stats_set(), !opaque.contains(name)) << name;
+      const bool plain = opaque.contains(name) || name == "strategy_hash" || name == "trace_id";
+      if (chunk->type() != parquet::Type::BOOLEAN) {
+        EXPECT_EQ(chunk->has_dictionary_page(), !plain) << name;
+      }
+    }
+    const auto statistics = [&](const char* name) {
+      return group->ColumnChunk(metadata->schema()->ColumnIndex(name))->statistics();
+    };
+    const auto period = std::static_pointer_cast<parquet::DoubleStatistics>(statistics("param_period"));
+    EXPECT_EQ(period->min(), static_cast<double>(*rows[first].parameters[0].second.integer()));
+    EXPECT_EQ(period->max(), static_cast<double>(*rows[first + count - 1].parameters[0].second.integer()));
+    const auto type = std::static_pointer_cast<parquet::ByteArrayStatistics>(statistics("strategy_type"));
+    EXPECT_EQ(parquet::ByteArrayToString(type->min()), rows[first].strategy_type);
+    EXPECT_EQ(parquet::ByteArrayToString(type->max()), rows[first + count - 1].strategy_type);
+    first += count;
+  }
+  EXPECT_EQ(first, rows.size());
+}
+
+TEST(StrategyIndex, ABloomFilterKnowsTheHashes) {
+  std::vector<IndexRow> rows = many_rows();
+  rows.resize(2'000);
+  const OpenIndex index = open_index(rows);
+  const int column = index.reader->metadata()->schema()->ColumnIndex("strategy_hash");
+  const auto filter = index.reader->GetBloomFilterReader().RowGroup(0)->GetColumnBloomFilter(column);
+  ASSERT_NE(filter, nullptr);
+  EXPECT_LT(filter->GetBitsetSize(), 8'192u) << "folded to what 2,000 rows need";
+  const auto has = [&](const std::string& hash) {
+    const parquet::ByteArray value(hash);
+    return filter->FindHash(filter->Hash(&value));
+  };
+  for (const IndexRow& row : rows) ASSERT_TRUE(has(row.strategy_hash()));
+  int wrong = 0;
+  for (int i = 0; i < 2'000; ++i) wrong += has(to_hex(sha256(std::to_string(i))).substr(0, 12));
+  EXPECT_LT(wrong, 200);
 }
 
 TEST(StrategyIndex, OrderDoesNotDependOnTheOrderOfRecording) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <compare>
 #include <iterator>
+#include <span>
 #include <tuple>
 
 #include "base/utf8.h"
@@ -87,7 +88,32 @@ void sort_index(std::vector<IndexRow>& rows) {
   rows = std::move(sorted);
 }
 
-Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
+namespace {
+
+// A question with a filter reads all rows of the groups that hold a match, and each group costs a reader of the footer
+// some time: this is between the two (benchmarks/README.md).
+constexpr size_t kRowsPerGroup = 61'440;
+
+TableColumn slice(const TableColumn& column, size_t first, size_t count) {
+  TableColumn part;
+  part.name = column.name;
+  part.type = column.type;
+  part.width = column.width;
+  const auto copy = [&](const auto& from, auto& to) {
+    if (from.empty()) return;
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
+    to.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+  };
+  copy(column.valid, part.valid);
+  copy(column.integers, part.integers);
+  copy(column.reals, part.reals);
+  copy(column.texts, part.texts);
+  copy(column.lists, part.lists);
+  return part;
+}
+
+// The columns of these rows; the parameters' come in, because what they are depends on all rows of the index.
+Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parameters) {
   Table table;
   const auto integers = [&](const char* name, ColumnType type, auto&& value) {
     TableColumn& column = table.add(name, type);
@@ -117,7 +143,6 @@ Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
   texts("symbol", [](const IndexRow& row) { return row.symbol; });
   texts("timeframe", [](const IndexRow& row) { return row.timeframe; });
   texts("kind", [](const IndexRow& row) { return row.kind == SignalKind::label ? "classifier" : "signal"; });
-  std::vector<TableColumn> parameters = make_parameter_columns(rows);
   std::move(parameters.begin(), parameters.end(), std::back_inserter(table.columns));
   texts("constraints", [](const IndexRow& row) { return row.constraints; });
   texts("threshold", [](const IndexRow& row) { return row.threshold; });
@@ -145,8 +170,31 @@ Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
   integers("file_size", ColumnType::int64, [](const IndexRow& row) { return row.file_size; });
   bytes("file_sha256", sizeof(Digest), [](const IndexRow& row) { return row.file_sha256; });
   integers("created_at", ColumnType::timestamp, [](const IndexRow& row) { return row.created_at; });
+  return table;
+}
 
-  return encode_table_file(table, {.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}}});
+}  // namespace
+
+Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
+  const std::vector<TableColumn> parameters = make_parameter_columns(rows);
+  TableFileEncoder encoder({.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}},
+                            .delta_columns = {"trace_id"},
+                            .plain_columns = {"strategy_hash"},
+                            .opaque_columns = {"strategy_id", "strategy_digest", "value_digest", "trace_path",
+                                               "trace_hash", "strategy_config", "file_sha256"},
+                            .lookup_columns = {"strategy_hash"},
+                            .rows_per_group = kRowsPerGroup});
+  // A row group at a time, so that beside the rows and their parameters little is in memory.
+  size_t first = 0;
+  do {
+    const size_t count = std::min(kRowsPerGroup, rows.size() - first);
+    std::vector<TableColumn> parameters_of_group;
+    for (const TableColumn& column : parameters) parameters_of_group.push_back(slice(column, first, count));
+    const std::span<const IndexRow> rows_of_group = std::span(rows).subspan(first, count);
+    SB_RETURN_IF_ERROR(encoder.append(make_table(rows_of_group, std::move(parameters_of_group))));
+    first += count;
+  } while (first < rows.size());
+  return encoder.finish();
 }
 
 namespace {

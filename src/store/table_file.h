@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,10 +15,14 @@ namespace signalbook {
 struct TableFileOptions {
   std::vector<std::pair<std::string, std::string>> metadata = {};  // of the file, key and value
   std::vector<std::string> delta_columns = {};                     // integers and times that grow in even steps
+  std::vector<std::string> plain_columns = {};                     // no dictionary: hardly a value comes twice
+  std::vector<std::string> opaque_columns = {};  // the same, and no statistics: nobody asks for a range of them
+  std::vector<std::string> lookup_columns = {};  // a Bloom filter: asked for single values that lie anywhere
+  int64_t rows_per_group = 122'880;
 };
 
-// Makes a Parquet file (zstd, page checksums, statistics, no ARROW:schema) of tables that come one after the other,
-// each a row group, so that a long table need not be whole in memory. Same tables, same bytes.
+// Makes a Parquet file (zstd, page checksums, page index, statistics, no ARROW:schema) of tables that come one after
+// the other, each in row groups of its own, so that a long table need not be whole in memory. Same tables, same bytes.
 class TableFileEncoder {
  public:
   explicit TableFileEncoder(TableFileOptions options);
