@@ -38,6 +38,7 @@ inline constexpr const char* kStoreDirectory = ".signalbook";
 inline constexpr const char* kStoreMarker = "store.json";
 inline constexpr const char* kRunDescription = "run.json";
 inline constexpr const char* kStrategyIndex = "strategy_index.parquet";
+inline constexpr const char* kStrategyComponents = "strategy_components.parquet";
 inline constexpr const char* kBarsDirectory = "bars";
 inline constexpr const char* kTracesDirectory = "traces";
 }  // namespace file
