@@ -142,7 +142,7 @@ TEST(RunWriter, EventsBarsAndMatricesGiveTheSameBytes) {
     one.commit();
     const auto files = all_files(one.directory.path());
     if (expected.empty()) expected = files;
-    EXPECT_EQ(files.size(), kStrategies + 4) << way;  // the traces, index, run.json, bars, store.json
+    EXPECT_EQ(files.size(), kStrategies + 5) << way;  // the traces, index, components, run.json, bars, store.json
     EXPECT_TRUE(files == expected) << way;
   }
 }

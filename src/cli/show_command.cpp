@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
+#include "cli/strategy_tree_text.h"
 #include "cli/text_table.h"
 #include "format/json_value.h"
 #include "query/arrow_c_stream.h"
@@ -36,6 +37,8 @@ void print_row(const Table& table, size_t row) {
                escape_control_characters(to_valid_utf8(text)));
   }
   const Result<JsonValue> parsed = parse_json(config);
+  const std::string tree = parsed.ok() ? strategy_tree_text(*parsed) : "";
+  if (!tree.empty()) fmt::print("components\n{}", tree);
   fmt::print("strategy_config\n{}\n", parsed.ok() ? to_json(*parsed, JsonStyle::pretty) : config);
 }
 

@@ -76,9 +76,15 @@ class ColumnNames {
 }  // namespace
 
 std::vector<TableColumn> make_parameter_columns(const std::vector<IndexRow>& rows) {
+  std::vector<const JsonValue::Object*> parameters;
+  for (const IndexRow& row : rows) parameters.push_back(&row.parameters);
+  return make_parameter_columns(parameters);
+}
+
+std::vector<TableColumn> make_parameter_columns(const std::vector<const JsonValue::Object*>& rows) {
   std::map<std::string, Parameter> parameters;
   for (size_t row = 0; row < rows.size(); ++row) {
-    for (const auto& [name, value] : rows[row].parameters) {
+    for (const auto& [name, value] : *rows[row]) {
       Parameter& parameter = parameters[name];
       Cell cell = make_cell(value);
       parameter.present[cell.form] = true;

@@ -114,6 +114,21 @@ Result<std::vector<const IndexRow*>> RunReader::find(std::string_view name) cons
   return found;
 }
 
+Result<std::vector<ComponentRow>> RunReader::read_components() const {
+  const auto entry = std::ranges::find(description_.files, file::kStrategyComponents, &RunDescription::File::path);
+  if (entry == description_.files.end()) return std::vector<ComponentRow>();
+  const std::string path = join_path(run_path_, file::kStrategyComponents);
+  const Result<std::string> bytes = files_.read_file(path);
+  if (bytes.status().code() == StatusCode::not_found) {
+    return Status::damaged(fmt::format("{} is missing from a finished run; restore it from a copy", path));
+  }
+  SB_RETURN_IF_ERROR(bytes.status());
+  if (static_cast<int64_t>(bytes->size()) != entry->size || to_hex(sha256(*bytes)) != entry->sha256) {
+    return Status::damaged(fmt::format("{}: not the bytes that were recorded; restore it from a copy", path));
+  }
+  return decode_components(*bytes, path);
+}
+
 Result<Bars> RunReader::read_bars(const std::string& data_id) {
   const std::string path = join_path(join_path(run_path_, ".."), bars_path(data_id));
   const Result<std::string> bytes = files_.read_file(path);

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "format/bars.h"
 #include "store/run_description.h"
+#include "store/strategy_components.h"
 #include "store/strategy_index.h"
 #include "store/trace_file.h"
 
@@ -41,6 +42,10 @@ class RunReader {
   // The rows of a strategy, one a feed: by its strategy_id or an alias, else by a prefix of 4 or more digits of its
   // hash. NotFound, or Invalid with the candidates when a prefix fits several strategies.
   Result<std::vector<const IndexRow*>> find(std::string_view name) const;
+
+  // The strategies inside the run's strategies; none where an earlier version recorded it without this file. Damaged
+  // when the bytes are not those that run.json vouches for.
+  Result<std::vector<ComponentRow>> read_components() const;
 
   Result<Trace> read_trace(const IndexRow& row) { return traces_->read(row); }
   // From the store around the run. Damaged when they are not there.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <set>
 
 #include "base/time_text.h"
 #include "base/utf8.h"
@@ -13,16 +14,11 @@
 #include "store/bars_file.h"
 #include "store/run_description.h"
 #include "store/store.h"
+#include "store/strategy_components.h"
 
 namespace signalbook {
 
 namespace {
-
-// What stands in an index column for a member that may be text or anything else.
-std::optional<std::string> as_column_text(const JsonValue* value) {
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  return value->text() != nullptr ? *value->text() : to_json(*value);
-}
 
 const char* describe(SignalKind kind) { return kind == SignalKind::label ? "labels" : "numbers"; }
 
@@ -125,9 +121,10 @@ Result<size_t> RunWriter::add_strategy(std::string_view strategy_id, const JsonV
                        .config = to_json(config),
                        .parameters = *node->find("parameters")->object(),
                        .type = *node->find("type")->text(),
-                       .constraints = as_column_text(node->find("constraints")),
-                       .threshold = as_column_text(node->find("threshold")),
-                       .identity = std::move(identity)};
+                       .constraints = member_text(node->find("constraints")),
+                       .threshold = member_text(node->find("threshold")),
+                       .identity = std::move(identity),
+                       .components = list_components(*node)};
   strategies_.push_back(std::move(strategy));
   strategy_numbers_.emplace(strategy_id, strategies_.size() - 1);
   return strategies_.size() - 1;
@@ -346,6 +343,7 @@ Result<RunSummary> RunWriter::commit() {
   if (rows_.empty()) return Status::invalid("there is no trace to record");
   sort_index(rows_);
   SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_));
+  SB_ASSIGN_OR_RETURN(const std::string components, encode_strategy_components());
   summary_.strategy_count = static_cast<int64_t>(strategies_.size());
   summary_.trace_count = static_cast<int64_t>(rows_.size());
 
@@ -366,15 +364,43 @@ Result<RunSummary> RunWriter::commit() {
                                  .first_ts = feed.bars.ts.front(),
                                  .last_ts = feed.bars.ts.back()});
   }
-  description.files.push_back(
-      {.path = file::kStrategyIndex, .size = static_cast<int64_t>(index.size()), .sha256 = to_hex(sha256(index))});
-  SB_RETURN_IF_ERROR(commit_files(index, encode_run_description(description)));
+  const auto vouch_for = [&](const char* path, const std::string& bytes) {
+    description.files.push_back(
+        {.path = path, .size = static_cast<int64_t>(bytes.size()), .sha256 = to_hex(sha256(bytes))});
+  };
+  vouch_for(file::kStrategyComponents, components);
+  vouch_for(file::kStrategyIndex, index);
+  SB_RETURN_IF_ERROR(commit_files(components, index, encode_run_description(description)));
   return summary_;
 }
 
+Result<std::string> RunWriter::encode_strategy_components() {
+  constexpr size_t kMostNamed = 3;
+  std::vector<ComponentRow> rows;
+  std::set<Digest> known;
+  size_t uneven_count = 0;
+  for (const IndexRow& row : rows_) {
+    const Strategy& strategy = strategies_[strategy_numbers_.at(row.strategy_id)];
+    if (strategy.components.empty() || !known.insert(row.strategy_digest).second) continue;
+    for (const StrategyComponent& component : strategy.components) rows.push_back({row.strategy_digest, component});
+    const std::vector<UnevenWeights> uneven = find_uneven_weights(strategy.components);
+    if (uneven.empty() || ++uneven_count > kMostNamed) continue;
+    const std::string& path = uneven.front().parent_path;
+    const std::string more = uneven.size() == 1 ? "" : fmt::format(" (and so in {} more places)", uneven.size() - 1);
+    summary_.warnings.push_back(fmt::format("strategy {}: weights of {} sum to {}, not 1; kept as given{}", strategy.id,
+                                            path.empty() ? "the root" : path, weight_text(uneven.front().sum), more));
+  }
+  if (uneven_count > kMostNamed) {
+    summary_.warnings.push_back(
+        fmt::format("{} more configurations have weights that do not sum to 1", uneven_count - kMostNamed));
+  }
+  return encode_components(rows);
+}
+
 // Everything is written under temporary names and flushed at once. Then names are given: bars and traces first, the
-// description after them, the index last. Whatever dies in between leaves no index, or a whole run.
-Status RunWriter::commit_files(const std::string& index, const std::string& description) {
+// components and the description after them, the index last. Whatever dies in between leaves no index, or a whole run.
+Status RunWriter::commit_files(const std::string& components, const std::string& index,
+                               const std::string& description) {
   const std::string store_path = parent_path(run_path_);
   SB_RETURN_IF_ERROR(ensure_store(files_, store_path, format_time(options_.created_at),
                                   join_path(run_path_, "store.json" + std::string(kTemporarySuffix))));
@@ -401,6 +427,7 @@ Status RunWriter::commit_files(const std::string& index, const std::string& desc
   }
   const std::string description_path = join_path(run_path_, file::kRunDescription);
   const std::string index_path = join_path(run_path_, file::kStrategyIndex);
+  SB_RETURN_IF_ERROR(write_temporary(join_path(run_path_, file::kStrategyComponents), components));
   SB_RETURN_IF_ERROR(write_temporary(description_path, description));
   SB_RETURN_IF_ERROR(write_temporary(index_path, index));
 

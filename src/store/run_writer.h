@@ -20,6 +20,7 @@
 #include "format/signal_encoder.h"
 #include "format/signal_matrix.h"
 #include "format/strategy_identity.h"
+#include "format/strategy_tree.h"
 #include "store/strategy_index.h"
 #include "store/trace_file.h"
 
@@ -96,6 +97,7 @@ class RunWriter {
     std::string type;
     std::optional<std::string> constraints, threshold;
     StrategyIdentity identity;
+    std::vector<StrategyComponent> components;
   };
   struct TraceState {
     size_t strategy, feed;
@@ -115,7 +117,9 @@ class RunWriter {
   Status write_trace(TraceState& state, IndexRow& row, const SignalChanges& changes);
   Status write_temporary(const std::string& final_path, std::string_view bytes);
   Status make_directory(const std::string& path);
-  Status commit_files(const std::string& index, const std::string& description);
+  // strategy_components.parquet of the finished traces; adds warnings.
+  Result<std::string> encode_strategy_components();
+  Status commit_files(const std::string& components, const std::string& index, const std::string& description);
 
   FileSystem& files_;
   std::string run_path_;

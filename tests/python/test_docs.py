@@ -355,6 +355,61 @@ def test_index_columns(recorded):
             assert name.startswith("param_") or name in may_be_null or table[name].null_count == 0
 
 
+def test_components_columns(recorded):
+    rows = table_under("## strategy_components.parquet", "name")
+    documented = {row[0]: row[1] for row in rows}
+    may_be_null = {row[0] for row in rows if row[2] == "yes"}
+    row_count = 0
+    for path in sorted((recorded / "results").glob("*/strategy_components.parquet")):
+        columns = columns_of(path)
+        assert [name for name in documented if name != "param_*"] == [n for n in columns if not n.startswith("param_")]
+        place = list(documented).index("param_*")
+        assert all(
+            name.startswith("param_") for name in list(columns)[place : len(columns) - len(documented) + place + 1]
+        )
+        table = pq.read_table(path)
+        row_count += len(table)
+        for name, column in columns.items():
+            assert name.startswith("param_") or describe(column) == documented[name]
+            assert name.startswith("param_") or name in may_be_null or table[name].null_count == 0
+    assert row_count > 0
+
+
+def test_where_strategies_stand(recorded, tmp_path):
+    """The table under "Where strategies stand": each member holds what it says, in a node and in its parameters."""
+    rows = table_under("### Where strategies stand", "member")
+    forms = {
+        "a list of strategies, or one": [([{"a": {}}, {"b": {}}], [None, None]), ({"a": {}}, ["a"])],
+        "one strategy, or a list": [({"a": {}}, ["{}"]), ([{"a": {}}, {"b": {}}], ["{}", "{}"])],
+        "an object, each member of which is one strategy or a list": [
+            ({"y": {"a": {}}, "x": [{"a": {}}, {"b": {}}]}, ["{}.x", "{}.x", "{}.y"])
+        ],
+    }
+    cases = []
+    for members, holds, _ in rows:
+        for member in re.findall(r"\w+", members):
+            for held, roles in forms[holds]:
+                roles = [role and role.format(member) for role in roles]
+                cases.append(({"type": "t", "parameters": {member: held}}, roles))
+                cases.append(({"type": "t", member: held}, roles))
+    assert len(cases) == 3 * 4 + 4 * 4 + 2 * 2
+    shutil.copy(recorded / "bars.csv", tmp_path)
+    (tmp_path / "strategies.json").write_text(json.dumps([config for config, _ in cases]))
+    signals = "".join(f"strategy_{i},0,1\n" for i in range(len(cases)))
+    (tmp_path / "signals.csv").write_text("strategy_id,idx,val\n" + signals)
+    feed = ["--bars", "bars.csv", "--symbol", "SPY", "--timeframe", "5m"]
+    given = ["--strategies", "strategies.json", "--signals", "signals.csv"]
+    assert program("record", "--run", "results/run_1", *feed, *given, cwd=tmp_path).returncode == 0
+    run = tmp_path / "results" / "run_1"
+    found = {}
+    for row in pq.read_table(run / "strategy_components.parquet").to_pylist():
+        found.setdefault(row["strategy_digest"], []).append(row["role"])
+    for row in pq.read_table(run / "strategy_index.parquet").to_pylist():
+        for name in [row["strategy_id"], *row["aliases"]]:
+            config, roles = cases[int(name.split("_")[1])]
+            assert found[row["strategy_digest"]] == roles, config
+
+
 def test_parameter_columns(recorded, tmp_path):
     """The table under "Parameters", row by row."""
     parameters = [
@@ -406,10 +461,12 @@ def test_json_examples(recorded, tmp_path):
     assert program("record", "--run", "results/run_1", *feed, *given, *about, cwd=tmp_path).returncode == 0
     assert json.loads((tmp_path / "results/.signalbook/store.json").read_text()) == vectors("store.json")
     written, shown = json.loads((tmp_path / "results/run_1/run.json").read_text()), vectors("run.json")
-    index = (tmp_path / "results" / "run_1" / "strategy_index.parquet").read_bytes()
+    files = [(name, (tmp_path / "results" / "run_1" / name).read_bytes())
+             for name in ("strategy_components.parquet", "strategy_index.parquet")]  # fmt: skip
     assert written["files"] == [
-        {"path": "strategy_index.parquet", "size": len(index), "sha256": hashlib.sha256(index).hexdigest()}
+        {"path": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files
     ]
+    assert [file["path"] for file in shown["files"]] == [name for name, _ in files]
     assert written | {"files": None} == shown | {"files": None}  # Parquet's own bytes change with its version
     assert [row[0] for row in table_under("## run.json and store.json", "member")] == list(written)
 

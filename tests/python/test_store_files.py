@@ -27,6 +27,7 @@ from conftest import (
 )
 
 BARS = 200
+BESIDE = {"run.json", "strategy_components.parquet", "strategy_index.parquet"}  # the files beside the traces
 UTC = pa.timestamp("us", "UTC")
 METADATA_KEYS = {"strategy_id", "strategy_hash", "strategy_digest", "strategy_config", "creation_time",
                  "signalbook.format_version", "trace_hash", "data_id"}  # fmt: skip
@@ -213,7 +214,7 @@ def test_trace_paths(workspace):
         kind, short = row["strategy_type"], row["strategy_hash"]
         assert row["trace_path"] == f"traces/SPY_5m/{folder}/{kind}/SPY_5m_{kind}_{short}.parquet"
     files = {str(p.relative_to(workspace.run)) for p in workspace.run.rglob("*") if p.is_file()}
-    assert files == {row["trace_path"] for row in workspace.rows.values()} | {"run.json", "strategy_index.parquet"}
+    assert files == {row["trace_path"] for row in workspace.rows.values()} | BESIDE
 
 
 # --- The index ---
