@@ -34,6 +34,9 @@ struct IndexGroup {
 // short name only where no other column has it.
 std::string strategies_sql(const std::string& store_directory, std::span<const IndexGroup> groups);
 
+// The eight columns of a trace as the views show them.
+const std::vector<ViewColumn>& trace_columns();
+
 // Trace files of many runs that have the same columns.
 struct TraceSource {
   std::vector<std::string> patterns;  // absolute

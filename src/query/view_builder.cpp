@@ -54,12 +54,29 @@ Result<std::optional<std::string>> ViewBuilder::path_view(const std::string& pat
   return std::optional(views_[key]);
 }
 
+Result<std::optional<std::string>> ViewBuilder::paths_view(const std::vector<std::string>& paths,
+                                                           Connection& connection) {
+  if (paths.size() == 1) return path_view(paths[0], connection);
+  std::set<std::string> run_ids;
+  for (const std::string& path : paths) {
+    SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path));
+    if (!argument.has_value() || argument->index_of.empty()) return std::optional<std::string>();
+    for (const RunLocation& run : argument->index_of) {
+      if (!run_ids.insert(run.run_id).second) return std::optional<std::string>();
+    }
+  }
+  SB_ASSIGN_OR_RETURN(std::string select, strategies(runs_by_id({run_ids.begin(), run_ids.end()}), connection));
+  return std::optional(std::move(select));
+}
+
 Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(const std::string& path) {
   const std::optional<QueryPaths::Meaning> meaning = paths_.resolve(path);
   if (!meaning.has_value()) return std::optional<PathArgument>();
-  PathArgument argument = {
-      .index_of = runs_by_id(meaning->run_ids), .files = meaning->patterns, .match_by_name = false};
-  for (const std::string& run_id : meaning->run_ids) argument.files.push_back(index_path(run_id));
+  PathArgument argument = {.kind = meaning->kind, .index_of = {}, .files = meaning->patterns, .match_by_name = false};
+  if (meaning->kind == QueryPaths::Kind::index) {
+    argument.index_of = runs_by_id(meaning->run_ids);
+    for (const std::string& run_id : meaning->run_ids) argument.files.push_back(index_path(run_id));
+  }
   for (const RunLocation& run : runs_by_id(meaning->pattern_run_ids)) {
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     argument.match_by_name = argument.match_by_name || !is_known;

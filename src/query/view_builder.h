@@ -36,8 +36,12 @@ class ViewBuilder {
   // The SELECT of a table that is named by a path; nothing when the path is not ours to read.
   Result<std::optional<std::string>> path_view(const std::string& path, Connection& connection);
 
+  // The SELECT of several paths that all name indexes, as one table; nothing when one does not, or two name the same.
+  Result<std::optional<std::string>> paths_view(const std::vector<std::string>& paths, Connection& connection);
+
   // What read_parquet(path) gets in place of the path.
   struct PathArgument {
+    QueryPaths::Kind kind = QueryPaths::Kind::files;
     std::vector<RunLocation> index_of;  // set when these are indexes: by itself the path means path_view(path)
     std::vector<std::string> files;     // absolute globs
     bool match_by_name = false;         // some files are older than the format
