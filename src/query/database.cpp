@@ -413,7 +413,7 @@ int get_next(ArrowArrayStream* stream, ArrowArray* out) {
     // The end and a failure look alike, but for the message.
     const char* error = duckdb_result_error(state.result.get());
     if (error == nullptr || *error == '\0') return 0;
-    return state.fail(is_interruption(error) ? state.find_cause() : error);
+    return state.fail(duckdb_error(is_interruption(error) ? state.find_cause() : error).message());
   }
   std::string message;
   if (!state.has_huge || state.narrow(&chunk)) {

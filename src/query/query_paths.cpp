@@ -59,12 +59,13 @@ bool QueryPaths::is_run(const std::string& name, Names names) const {
   });
 }
 
-// The path from the store; in a store, what is in a run begins with a *.
+// The path from the store. Of what is in a run, asked for from a store, a pattern begins with a * and a name lacks the
+// run.
 std::optional<std::string> QueryPaths::path_in_store(const std::string& path, Names names) const {
   const std::string normal = std::filesystem::path(path).lexically_normal().string();
   const std::string first = normal.substr(0, normal.find('/'));
   if (is_in_run(first)) {
-    if (!place_.run_id.has_value()) return join_path("*", normal);
+    if (!place_.run_id.has_value()) return names == Names::literal ? normal : join_path("*", normal);
     return join_path(names == Names::literal ? *place_.run_id : escape_glob(*place_.run_id), normal);
   }
   if (first == file::kBarsDirectory || is_run(first, names)) return normal;
@@ -78,6 +79,7 @@ std::optional<std::string> QueryPaths::path_in_store(const std::string& path, Na
     if (absolute.starts_with(inside)) return absolute.substr(inside.size());
   }
   if (is_store) return normal.substr(std::string_view("results/").size());
+  if (!place_.confined) return std::nullopt;  // the working directory is meant
   if (normal.starts_with("../") || normal == ".." || normal == "." || normal.empty()) return std::nullopt;
   return normal;
 }
@@ -145,24 +147,28 @@ Result<std::vector<std::string>> QueryPaths::candidates(const std::string& path)
     if (is_file || is_directory) found.push_back(candidate);
     return Status();
   };
-  std::vector<std::string> run_ids = {parts[0]};
-  if (run_ids[0] == "*") {  // of a store: the run is left out
-    run_ids.clear();
-    for (const RunLocation& run : place_.all_runs) run_ids.push_back(run.run_id);
-  }
-  for (const std::string& run_id : run_ids) {
-    const std::string directory = join_path(place_.store_path, run_id);
-    SB_RETURN_IF_ERROR(add(join_path(directory, join_parts(parts, 1))));
-    if (!leaves_out_feed(parts)) continue;
-    const std::string traces = join_path(directory, file::kTracesDirectory);
+  const auto add_of_run = [&](std::vector<std::string> in_run) -> Status {
+    SB_RETURN_IF_ERROR(add(join_path(place_.store_path, join_parts(in_run, 0))));
+    if (!leaves_out_feed(in_run)) return Status();
+    const std::string traces = join_path(join_path(place_.store_path, in_run[0]), file::kTracesDirectory);
     const Result<std::vector<DirectoryEntry>> feeds = files_.list_directory(traces);
-    if (!feeds.ok()) continue;
+    if (!feeds.ok()) return Status();
     for (const DirectoryEntry& feed : *feeds) {
-      SB_RETURN_IF_ERROR(add(join_path(join_path(traces, feed.name), join_parts(parts, 2))));
+      SB_RETURN_IF_ERROR(add(join_path(join_path(traces, feed.name), join_parts(in_run, 2))));
     }
+    return Status();
+  };
+  if (is_in_run(parts[0])) {  // asked for from a store: any run may be meant
+    for (const RunLocation& run : place_.all_runs) {
+      std::vector<std::string> in_run = parts;
+      in_run.insert(in_run.begin(), run.run_id);
+      SB_RETURN_IF_ERROR(add_of_run(std::move(in_run)));
+    }
+  } else {
+    SB_RETURN_IF_ERROR(add_of_run(parts));
   }
   // What is not there is missed where one would look for it.
-  if (found.empty()) found.push_back(join_path(place_.store_path, join_parts(parts, parts[0] == "*" ? 1 : 0)));
+  if (found.empty()) found.push_back(join_path(place_.store_path, join_parts(parts, 0)));
   return found;
 }
 

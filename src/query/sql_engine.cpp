@@ -96,7 +96,7 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
     // Anything may be in it, so all views are made, and paths mean what DuckDB takes them for.
     {
       const std::lock_guard lock(state.views_mutex);
-      SB_RETURN_IF_ERROR(state.views->make_all(*connection));
+      SB_RETURN_IF_ERROR(state.views->make_all(*connection, true));
     }
     return explain_error(state.database->stream(connection, sql, false, stream), state.store_path);
   }

@@ -46,8 +46,10 @@ size_t unshifted(const std::string& text, size_t offset) {
   return i;
 }
 
-// How a text is written at an offset: 'it''s', e'x', $$x$$ or $tag$x$tag$; nothing where it does not stand there.
+// How a text is written at an offset: 'it''s', "x", e'x', $$x$$ or $tag$x$tag$; nothing where it does not stand there.
 std::optional<size_t> length_of_literal(std::string_view text, const std::string& value) {
+  const std::string name = quote_sql_name(value);
+  if (text.starts_with(name)) return name.size();
   const std::string quoted = quote_sql_text(value);
   if (text.starts_with(quoted) && !text.substr(quoted.size()).starts_with('\'')) return quoted.size();
   const bool is_plain = value.find('\\') == std::string::npos;
@@ -71,6 +73,14 @@ std::optional<TextLiteral> literal_at(const std::string& text, size_t offset, co
   return std::nullopt;
 }
 
+// DuckDB takes read_parquet("x.parquet") for a path, too.
+const std::string* path_in_name(const JsonValue& node) {
+  const JsonValue* names = text_of(node, "type") == "COLUMN_REF" ? node.find("column_names") : nullptr;
+  if (names == nullptr || names->array() == nullptr || names->array()->size() != 1) return nullptr;
+  const std::string* name = names->array()->front().text();
+  return name != nullptr && name->ends_with(".parquet") ? name : nullptr;
+}
+
 const std::string* text_value(const JsonValue& node) {
   if (text_of(node, "type") != "VALUE_CONSTANT") return nullptr;
   const JsonValue* constant = node.find("value");
@@ -88,6 +98,7 @@ void read_paths(const std::string& text, const JsonValue& argument, TableFunctio
   }
   for (const JsonValue* node : nodes) {
     const std::string* value = text_value(*node);
+    if (value == nullptr) value = path_in_name(*node);
     if (value == nullptr) {
       function.values.clear();
       function.paths.clear();
@@ -159,7 +170,7 @@ TableFunction table_function(const std::string& text, const JsonValue& function)
     const JsonValue::Array& arguments = *children->array();
     result.argument_count = arguments.size();
     read_paths(text, arguments.front(), result);
-    result.reads_columns = has_columns(arguments.front());
+    result.reads_columns = result.values.empty() && has_columns(arguments.front());
     for (size_t i = 1; i < arguments.size(); ++i) result.options.push_back(read_option(arguments[i]));
   }
   return result;

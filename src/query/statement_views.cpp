@@ -77,11 +77,18 @@ Status StatementViews::make_view(Connection& connection, const TableName& table,
   return Status();
 }
 
-Status StatementViews::make_all(Connection& connection) {
-  for (const std::string& name : ViewBuilder::view_names()) {
-    // One that cannot be made is not listed; who asks for it by name is told why.
-    const Status ignored = make_view(connection, {.schema = "", .name = name}, StatementNames());
+Status StatementViews::make_all(Connection& connection, bool with_paths) {
+  // One that cannot be made is not listed; who asks for it by name is told why.
+  const auto make_if_possible = [&](const TableName& table) {
+    const Status ignored = make_view(connection, table, StatementNames());
     static_cast<void>(ignored);
+  };
+  for (const std::string& name : ViewBuilder::view_names()) {
+    make_if_possible({.schema = "", .name = name});
+  }
+  if (with_paths) {
+    make_if_possible({.schema = "strategy_index", .name = "parquet"});
+    make_if_possible({.schema = "", .name = file::kStrategyIndex});
   }
   return Status();
 }
@@ -93,7 +100,7 @@ Status StatementViews::make(Connection& connection, const StatementNames& names)
   };
   if (names.lists_tables || std::ranges::any_of(names.functions, lists) ||
       std::ranges::any_of(names.tables, is_catalog)) {
-    SB_RETURN_IF_ERROR(make_all(connection));
+    SB_RETURN_IF_ERROR(make_all(connection, false));
   }
   for (const TableName& table : names.tables) SB_RETURN_IF_ERROR(make_view(connection, table, names));
   return Status();

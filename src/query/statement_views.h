@@ -24,8 +24,9 @@ class StatementViews {
 
   // `connection` will run the statement.
   Status make(Connection& connection, const StatementNames& names);
-  // Every view, for a text that nobody looked at. What cannot be made is left out.
-  Status make_all(Connection& connection);
+  // Every view, for a text that nobody looked at; `with_paths` strategy_index.parquet as well. What cannot be made is
+  // left out.
+  Status make_all(Connection& connection, bool with_paths);
 
   // The statement in which calls such as read_parquet('traces/...') read what their paths mean.
   Result<std::string> resolve_paths(Connection& connection, const std::string& statement, const StatementNames& names);
