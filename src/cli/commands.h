@@ -66,6 +66,7 @@ Status run_trace(const TraceOptions& options);
 struct SqlOptions {
   CommonOptions common;
   std::string query;  // "-" is standard input
+  bool unconfined = false;
 };
 Status run_sql(const SqlOptions& options);
 

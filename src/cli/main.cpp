@@ -103,6 +103,8 @@ int run(int argc, char** argv) {
   SqlOptions sql;
   command = app.add_subcommand("sql", "Ask in SQL (DuckDB): views strategies, traces, bars, runs");
   command->add_option("query", sql.query, "One SELECT, or - for standard input")->required();
+  command->add_flag("--unconfined", sql.unconfined,
+                    "Opens it up: COPY, ATTACH, CREATE, INSTALL, SET, several statements in one text, any file");
   add_store(*command, sql.common);
   add_order(*command, sql.common);
   add_output(*command, sql.common);

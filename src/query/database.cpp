@@ -103,41 +103,86 @@ class Statements {
   idx_t count_ = 0;
 };
 
+// ---- Connections ----------------------------------------------------------------------------------------------------
+
+class DuckDbConnection : public Connection {
+ public:
+  explicit DuckDbConnection(duckdb_database database) : database_(database), handle_(database) {}
+
+  bool is_open() const { return handle_.is_open(); }
+  duckdb_connection get() const { return handle_.get(); }
+
+  Status run(const std::string& sql) override { return run_sql(get(), sql); }
+  Result<TextRows> fetch(const std::string& sql, const std::string* parameter) override;
+  Parsed parse(const std::string& sql) override;
+  Status add_row_reader(const std::string& name, RowReader reader) override;
+
+ private:
+  duckdb_database database_;
+  ConnectionHandle handle_;
+};
+
 // ---- Rows of files as lists -----------------------------------------------------------------------------------------
 
-// What a chunk of paths asks of a RowReader: each path once, however many rows name it.
-struct Paths {
-  std::vector<std::string> distinct;
+// What a chunk of rows asks of a RowReader: the same paths once, however many rows name them.
+struct PathRows {
+  std::vector<RowReader::Paths> distinct;
   std::vector<std::optional<size_t>> of_row;  // nothing for NULL
 };
 
-Paths read_paths(duckdb_data_chunk input) {
-  Paths paths;
-  duckdb_vector vector = duckdb_data_chunk_get_vector(input, 0);
-  auto* texts = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector));
+// Of a vector of texts: nothing for NULL.
+std::optional<std::string> text_at(duckdb_vector vector, idx_t row) {
   uint64_t* validity = duckdb_vector_get_validity(vector);
-  std::map<std::string, size_t> numbers;
-  const idx_t row_count = duckdb_data_chunk_get_size(input);
-  for (idx_t row = 0; row < row_count; ++row) {
-    paths.of_row.emplace_back();
-    if (validity != nullptr && !duckdb_validity_row_is_valid(validity, row)) continue;
-    const auto [place, is_new] = numbers.emplace(
-        std::string(duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row])), paths.distinct.size());
-    if (is_new) paths.distinct.push_back(place->first);
-    paths.of_row.back() = place->second;
+  if (validity != nullptr && !duckdb_validity_row_is_valid(validity, row)) return std::nullopt;
+  auto* text = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector)) + row;
+  return std::string(duckdb_string_t_data(text), duckdb_string_t_length(*text));
+}
+
+// The paths of a row, of a vector of texts or of lists of them. A NULL in a list names no file.
+std::optional<RowReader::Paths> paths_at(duckdb_vector vector, bool is_list, idx_t row) {
+  if (!is_list) {
+    std::optional<std::string> path = text_at(vector, row);
+    if (!path.has_value()) return std::nullopt;
+    return RowReader::Paths{std::move(*path)};
+  }
+  uint64_t* validity = duckdb_vector_get_validity(vector);
+  if (validity != nullptr && !duckdb_validity_row_is_valid(validity, row)) return std::nullopt;
+  const duckdb_list_entry entry = static_cast<duckdb_list_entry*>(duckdb_vector_get_data(vector))[row];
+  RowReader::Paths paths;
+  for (idx_t i = 0; i < entry.length; ++i) {
+    std::optional<std::string> path = text_at(duckdb_list_vector_get_child(vector), entry.offset + i);
+    if (path.has_value()) paths.push_back(std::move(*path));
   }
   return paths;
 }
 
-// Puts the rows of one chunk behind those that the list has. `entries` is a range for each path.
+PathRows read_paths(duckdb_data_chunk input, bool is_list) {
+  PathRows rows;
+  duckdb_vector vector = duckdb_data_chunk_get_vector(input, 0);
+  std::map<RowReader::Paths, size_t> numbers;
+  const idx_t row_count = duckdb_data_chunk_get_size(input);
+  for (idx_t row = 0; row < row_count; ++row) {
+    rows.of_row.emplace_back();
+    std::optional<RowReader::Paths> paths = paths_at(vector, is_list, row);
+    if (!paths.has_value() || paths->empty()) continue;
+    const auto [place, is_new] = numbers.emplace(std::move(*paths), rows.distinct.size());
+    if (is_new) rows.distinct.push_back(place->first);
+    rows.of_row.back() = place->second;
+  }
+  return rows;
+}
+
+// Puts the rows of one chunk behind those that the list has. `entries` is a range for each ordinal.
 Status append_rows(duckdb_data_chunk chunk, std::vector<duckdb_list_entry>& entries, duckdb_vector list) {
   const idx_t row_count = duckdb_data_chunk_get_size(chunk);
   const idx_t first = duckdb_list_vector_get_size(list);
-  duckdb_list_vector_reserve(list, first + row_count);
+  if (duckdb_list_vector_reserve(list, first + row_count) != DuckDBSuccess) return Status::io_error("out of memory");
   duckdb_list_vector_set_size(list, first + row_count);
   const auto* ordinals = static_cast<int64_t*>(duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0)));
   for (idx_t row = 0; row < row_count; ++row) {
-    duckdb_list_entry& entry = entries.at(static_cast<size_t>(ordinals[row]));
+    const auto ordinal = static_cast<uint64_t>(ordinals[row]);
+    if (ordinal >= entries.size()) return Status::io_error("DuckDB gives rows of a file that nobody asked for");
+    duckdb_list_entry& entry = entries[ordinal];
     if (entry.length == 0) entry.offset = first + row;
     if (entry.offset + entry.length != first + row) return Status::io_error("DuckDB gives the rows of a file apart");
     ++entry.length;
@@ -156,26 +201,36 @@ Status append_rows(duckdb_data_chunk chunk, std::vector<duckdb_list_entry>& entr
 
 struct RowReaderState {
   duckdb_database database;  // outlives every function in it
-  RowReader reader;
+  std::shared_ptr<const RowReader> reader;
+  bool is_list;
 };
 
-Status read_rows(const RowReaderState& state, duckdb_data_chunk input, duckdb_vector output) {
-  const Paths paths = read_paths(input);
-  std::vector<duckdb_list_entry> entries(paths.distinct.size(), duckdb_list_entry{.offset = 0, .length = 0});
-  if (!paths.distinct.empty()) {
-    SB_ASSIGN_OR_RETURN(const std::string sql, state.reader.select(paths.distinct));
-    const ConnectionHandle connection(state.database);
-    if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
-    QueryResult result;
-    if (duckdb_query(connection.get(), sql.c_str(), result.get()) != DuckDBSuccess) {
-      return duckdb_error(text_of(duckdb_result_error(result.get())));
-    }
-    while (duckdb_data_chunk chunk = duckdb_fetch_chunk(*result.get())) {
-      const Status appended = append_rows(chunk, entries, output);
-      duckdb_destroy_data_chunk(&chunk);
-      SB_RETURN_IF_ERROR(appended);
-    }
+Status append_files(const RowReaderState& state, const std::vector<RowReader::Paths>& rows,
+                    std::vector<duckdb_list_entry>& entries, duckdb_vector output) {
+  const RowReader& reader = *state.reader;
+  DuckDbConnection connection(state.database);
+  if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
+  SB_ASSIGN_OR_RETURN(const std::string sql, reader.select(connection, rows));
+  QueryResult result;
+  if (duckdb_query(connection.get(), sql.c_str(), result.get()) != DuckDBSuccess) {
+    return duckdb_error(text_of(duckdb_result_error(result.get())));
   }
+  const idx_t expected = reader.columns.size() + 1;
+  if (duckdb_column_count(result.get()) > expected) {
+    return reader.refuse(connection, rows, text_of(duckdb_column_name(result.get(), expected)));
+  }
+  while (duckdb_data_chunk chunk = duckdb_fetch_chunk(*result.get())) {
+    const Status appended = append_rows(chunk, entries, output);
+    duckdb_destroy_data_chunk(&chunk);
+    SB_RETURN_IF_ERROR(appended);
+  }
+  return Status();
+}
+
+Status read_rows(const RowReaderState& state, duckdb_data_chunk input, duckdb_vector output) {
+  const PathRows paths = read_paths(input, state.is_list);
+  std::vector<duckdb_list_entry> entries(paths.distinct.size(), duckdb_list_entry{.offset = 0, .length = 0});
+  if (!paths.distinct.empty()) SB_RETURN_IF_ERROR(append_files(state, paths.distinct, entries, output));
   auto* lists = static_cast<duckdb_list_entry*>(duckdb_vector_get_data(output));
   for (size_t row = 0; row < paths.of_row.size(); ++row) {
     const std::optional<size_t>& path = paths.of_row[row];
@@ -358,7 +413,7 @@ int get_next(ArrowArrayStream* stream, ArrowArray* out) {
     // The end and a failure look alike, but for the message.
     const char* error = duckdb_result_error(state.result.get());
     if (error == nullptr || *error == '\0') return 0;
-    return state.fail(is_interruption(error) ? state.find_cause() : error);
+    return state.fail(duckdb_error(is_interruption(error) ? state.find_cause() : error).message());
   }
   std::string message;
   if (!state.has_huge || state.narrow(&chunk)) {
@@ -382,24 +437,7 @@ void release_stream(ArrowArrayStream* stream) {
   stream->release = nullptr;
 }
 
-// ---- The database ---------------------------------------------------------------------------------------------------
-
-class DuckDbConnection : public Connection {
- public:
-  explicit DuckDbConnection(duckdb_database database) : database_(database), handle_(database) {}
-
-  bool is_open() const { return handle_.is_open(); }
-  duckdb_connection get() const { return handle_.get(); }
-
-  Status run(const std::string& sql) override { return run_sql(get(), sql); }
-  Result<TextRows> fetch(const std::string& sql, const std::string* parameter) override;
-  Parsed parse(const std::string& sql) override;
-  Status add_row_reader(const std::string& name, RowReader reader) override;
-
- private:
-  duckdb_database database_;
-  ConnectionHandle handle_;
-};
+// ---- What connections do --------------------------------------------------------------------------------------------
 
 Result<TextRows> DuckDbConnection::fetch(const std::string& sql, const std::string* parameter) {
   Prepared prepared;
@@ -435,23 +473,31 @@ Connection::Parsed DuckDbConnection::parse(const std::string& sql) {
 }
 
 Status DuckDbConnection::add_row_reader(const std::string& name, RowReader reader) {
-  SB_ASSIGN_OR_RETURN(duckdb_logical_type list, row_type(get(), reader.columns));
+  SB_ASSIGN_OR_RETURN(duckdb_logical_type rows, row_type(get(), reader.columns));
+  const auto shared = std::make_shared<const RowReader>(std::move(reader));
   duckdb_logical_type text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
-  duckdb_scalar_function function = duckdb_create_scalar_function();
-  duckdb_scalar_function_set_name(function, name.c_str());
-  duckdb_scalar_function_add_parameter(function, text);
-  duckdb_scalar_function_set_return_type(function, list);
-  duckdb_scalar_function_set_function(function, call_row_reader);
-  duckdb_scalar_function_set_special_handling(function);  // NULL is a path without rows
-  duckdb_scalar_function_set_volatile(function);          // files are read when the query runs, not when it is planned
-  duckdb_scalar_function_set_extra_info(function, new RowReaderState{database_, std::move(reader)},
-                                        [](void* state) { delete static_cast<RowReaderState*>(state); });
-  const duckdb_state registered = duckdb_register_scalar_function(get(), function);
-  duckdb_destroy_scalar_function(&function);
-  duckdb_destroy_logical_type(&text);
-  duckdb_destroy_logical_type(&list);
+  duckdb_logical_type texts = duckdb_create_list_type(text);
+  duckdb_scalar_function_set overloads = duckdb_create_scalar_function_set(name.c_str());
+  for (const bool is_list : {false, true}) {
+    duckdb_scalar_function function = duckdb_create_scalar_function();
+    duckdb_scalar_function_set_name(function, name.c_str());
+    duckdb_scalar_function_add_parameter(function, is_list ? texts : text);
+    duckdb_scalar_function_set_return_type(function, rows);
+    duckdb_scalar_function_set_function(function, call_row_reader);
+    duckdb_scalar_function_set_special_handling(function);  // NULL is a path without rows
+    duckdb_scalar_function_set_volatile(function);  // files are read when the query runs, not when it is planned
+    duckdb_scalar_function_set_extra_info(function, new RowReaderState{database_, shared, is_list},
+                                          [](void* state) { delete static_cast<RowReaderState*>(state); });
+    duckdb_add_scalar_function_to_set(overloads, function);
+    duckdb_destroy_scalar_function(&function);
+  }
+  const duckdb_state registered = duckdb_register_scalar_function_set(get(), overloads);
+  duckdb_destroy_scalar_function_set(&overloads);
+  for (duckdb_logical_type* type : {&texts, &text, &rows}) duckdb_destroy_logical_type(type);
   return registered == DuckDBSuccess ? Status() : Status::io_error("DuckDB does not take the function " + name);
 }
+
+// ---- The database ---------------------------------------------------------------------------------------------------
 
 class DuckDbDatabase : public Database, public std::enable_shared_from_this<DuckDbDatabase> {
  public:
@@ -490,7 +536,7 @@ Status DuckDbDatabase::open(const Options& options) {
   }
   const ConnectionHandle connection(handle_);
   if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
-  SB_RETURN_IF_ERROR(run_sql(connection.get(), "SET GLOBAL TimeZone = 'UTC'"));
+  SB_RETURN_IF_ERROR(run_sql(connection.get(), "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true"));
   if (!options.allowed_directories.has_value()) return Status();
   std::string allowed;
   for (const std::string& path : *options.allowed_directories) {

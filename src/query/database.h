@@ -17,16 +17,23 @@ namespace signalbook {
 
 using TextRows = std::vector<std::vector<std::string>>;
 
-// How a connection's table function gets its rows: see Connection::add_row_reader.
+class Connection;
+
+// Where the rows of files come from that a query names row by row: see Connection::add_row_reader.
 struct RowReader {
+  using Paths = std::vector<std::string>;  // what one row names: a path, or the paths of a list
+
   struct Column {
     std::string name;
     std::string type;  // as DuckDB's DESCRIBE writes it
   };
   std::vector<Column> columns;
-  // A SELECT for these paths: an ordinal (BIGINT, which of the paths) and then the columns, in their order. The rows
-  // of a path stand together. Called from any thread.
-  std::function<Result<std::string>(const std::vector<std::string>& paths)> select;
+  // A SELECT for what these rows name: an ordinal (BIGINT, which of the rows) and then the columns, in their order; any
+  // column beyond them is one that the files have and the reader does not give. The rows of an ordinal stand together.
+  // Called from any thread, with a connection of its own.
+  std::function<Result<std::string>(Connection& connection, const std::vector<Paths>& rows)> select;
+  // Why the result of that SELECT has such a column.
+  std::function<Status(Connection& connection, const std::vector<Paths>& rows, const std::string& column)> refuse;
 };
 
 class Connection {
@@ -46,8 +53,8 @@ class Connection {
   };
   virtual Parsed parse(const std::string& sql) = 0;
 
-  // Makes name(path), a function that gives a list of the rows of a path, as structs; NULL has none. With
-  // `SELECT unnest(r) FROM (SELECT unnest(name(path)) AS r)` that is a table function that takes columns.
+  // Makes name(path) and name(list of paths), functions that give a list of the rows of these files, as structs; NULL
+  // has none. With `SELECT unnest(r) FROM (SELECT unnest(name(path)) AS r)` that is a table function that takes columns.
   // For the whole database; an existing one of that name stays.
   virtual Status add_row_reader(const std::string& name, RowReader reader) = 0;
 };

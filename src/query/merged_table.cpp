@@ -285,8 +285,7 @@ std::string table_view_sql(RunTable table, const std::string& store_directory, s
   const std::vector<MergedColumn> merged = merge_columns(table, groups);
   NameTaker names;
   for (const char* ours : kOurColumns) names.take(ours);
-  std::vector<std::string> outer = {"run_id"};
-  if (table == RunTable::strategies) outer.emplace_back("run_path");
+  std::vector<std::string> outer = {"run_id", "run_path"};
   for (const MergedColumn& column : merged) {
     names.take(column.name);
     if (table == RunTable::strategies && to_lower_ascii(column.name) == "trace_path") {

@@ -1,5 +1,6 @@
 #include "query/query_paths.h"
 
+#include <fmt/format.h>
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 namespace signalbook {
 
 namespace {
+
+constexpr const char* kComponents = file::kStrategyComponents;
 
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts;
@@ -37,29 +40,46 @@ bool matches(const std::string& pattern, const std::string& name) {
 // What stands beside the index in a run, so that a path that begins with it is the run's.
 bool is_in_run(const std::string& first) {
   static const std::set<std::string> names = {file::kStrategyIndex, file::kTracesDirectory, file::kRunDescription,
-                                              "strategy_components.parquet", "metrics"};
+                                              kComponents, "metrics"};
   return names.contains(first);
 }
 
+// The specification's 'traces/signals/*/*.parquet': in a store the feed stands between.
+bool leaves_out_feed(const std::vector<std::string>& parts) {
+  return parts.size() > 2 && parts[1] == file::kTracesDirectory && (parts[2] == "signals" || parts[2] == "classifiers");
+}
+
+bool is_pattern(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
+
 }  // namespace
 
-std::optional<std::string> QueryPaths::path_in_store(const std::string& path) const {
+bool QueryPaths::is_run(const std::string& name, Names names) const {
+  return std::ranges::any_of(place_.all_runs, [&](const RunLocation& run) {
+    return names == Names::literal ? run.run_id == name : matches(name, run.run_id);
+  });
+}
+
+// The path from the store. Of what is in a run, asked for from a store, a pattern begins with a * and a name lacks the
+// run.
+std::optional<std::string> QueryPaths::path_in_store(const std::string& path, Names names) const {
   const std::string normal = std::filesystem::path(path).lexically_normal().string();
   const std::string first = normal.substr(0, normal.find('/'));
   if (is_in_run(first)) {
-    return join_path(place_.run_id.has_value() ? escape_glob(*place_.run_id) : std::string("*"), normal);
+    if (!place_.run_id.has_value()) return names == Names::literal ? normal : join_path("*", normal);
+    return join_path(names == Names::literal ? *place_.run_id : escape_glob(*place_.run_id), normal);
   }
-  const auto is_run = [&](const RunLocation& run) { return matches(first, run.run_id); };
-  if (first == file::kBarsDirectory || std::ranges::any_of(place_.all_runs, is_run)) return normal;
-  const std::string inside = place_.store_path + "/";
+  if (first == file::kBarsDirectory || is_run(first, names)) return normal;
   const bool is_store = normal.starts_with("results/");
-  // Below the store its own name leads nowhere from here.
-  if (!is_store || !(place_.working_directory + "/").starts_with(inside)) {
-    const std::string from_here = join_path(place_.working_directory, path);
-    const std::string absolute = std::filesystem::path(from_here).lexically_normal().string();
+  const std::string from_here = join_path(place_.working_directory, path);
+  const std::string absolute = std::filesystem::path(from_here).lexically_normal().string();
+  for (const std::string& store : {place_.store_path, place_.shown_store_path}) {
+    const std::string inside = store + "/";
+    // Below the store its own name leads nowhere from here.
+    if (is_store && (place_.working_directory + "/").starts_with(inside)) continue;
     if (absolute.starts_with(inside)) return absolute.substr(inside.size());
   }
   if (is_store) return normal.substr(std::string_view("results/").size());
+  if (!place_.confined) return std::nullopt;  // the working directory is meant
   if (normal.starts_with("../") || normal == ".." || normal == "." || normal.empty()) return std::nullopt;
   return normal;
 }
@@ -84,15 +104,15 @@ std::optional<QueryPaths::Meaning> QueryPaths::resolve(const std::string& path) 
   if (path.empty() || path.starts_with('/') || path.starts_with('~') || path.find("://") != std::string::npos) {
     return std::nullopt;
   }
-  const std::optional<std::string> in_store = path_in_store(path);
+  const std::optional<std::string> in_store = path_in_store(path, Names::patterns);
   if (!in_store.has_value()) return std::nullopt;
   std::vector<std::string> parts = split(*in_store);
-  // The specification's 'traces/signals/*/*.parquet': the feed stands between in a store.
-  if (parts.size() > 2 && parts[1] == file::kTracesDirectory && (parts[2] == "signals" || parts[2] == "classifiers")) {
-    parts.insert(parts.begin() + 2, "*");
-  }
+  if (leaves_out_feed(parts)) parts.insert(parts.begin() + 2, "*");
   Meaning meaning;
   const bool is_index = parts.size() == 2 && parts[1] == file::kStrategyIndex;
+  const bool is_components = parts.size() == 2 && parts[1] == kComponents;
+  if (is_index) meaning.kind = Kind::index;
+  if (is_components) meaning.kind = Kind::components;
   for (const RunLocation& run : place_.all_runs) {
     if (parts.size() < 2 || !matches(parts[0], run.run_id)) continue;
     const std::string directory = join_path(place_.store_path, run.run_id);
@@ -101,13 +121,98 @@ std::optional<QueryPaths::Meaning> QueryPaths::resolve(const std::string& path) 
     } else if (has_match(directory, parts, 1)) {  // DuckDB refuses a list in which one pattern finds nothing
       meaning.patterns.push_back(join_path(escape_glob(directory), join_parts(parts, 1)));
       meaning.pattern_run_ids.push_back(run.run_id);
+      if (is_components) meaning.run_ids.push_back(run.run_id);
     }
   }
   // No run of that name, or nothing in it: DuckDB looks, and says what it did not find.
   if (meaning.run_ids.empty() && meaning.patterns.empty()) {
+    meaning.kind = Kind::files;
     meaning.patterns.push_back(join_path(escape_glob(place_.store_path), join_parts(parts, 0)));
   }
   return meaning;
+}
+
+// Where a path in a column may lead, absolute: to one place, or to several runs or feeds.
+Result<std::vector<std::string>> QueryPaths::candidates(const std::string& path) const {
+  if (path.find('\0') != std::string::npos) return Status::invalid("a path holds no NUL character");
+  if (path.starts_with('/')) return std::vector<std::string>{path};
+  const std::optional<std::string> in_store = path_in_store(path, Names::literal);
+  if (!in_store.has_value()) return std::vector<std::string>{join_path(place_.working_directory, path)};
+  const std::vector<std::string> parts = split(*in_store);
+  if (parts.empty()) return std::vector<std::string>{place_.store_path};
+  std::vector<std::string> found;
+  const auto add = [&](const std::string& candidate) -> Status {
+    SB_ASSIGN_OR_RETURN(const bool is_file, files_.file_exists(candidate));
+    SB_ASSIGN_OR_RETURN(const bool is_directory, files_.directory_exists(candidate));
+    if (is_file || is_directory) found.push_back(candidate);
+    return Status();
+  };
+  const auto add_of_run = [&](std::vector<std::string> in_run) -> Status {
+    SB_RETURN_IF_ERROR(add(join_path(place_.store_path, join_parts(in_run, 0))));
+    if (!leaves_out_feed(in_run)) return Status();
+    const std::string traces = join_path(join_path(place_.store_path, in_run[0]), file::kTracesDirectory);
+    const Result<std::vector<DirectoryEntry>> feeds = files_.list_directory(traces);
+    if (!feeds.ok()) return Status();
+    for (const DirectoryEntry& feed : *feeds) {
+      SB_RETURN_IF_ERROR(add(join_path(join_path(traces, feed.name), join_parts(in_run, 2))));
+    }
+    return Status();
+  };
+  if (is_in_run(parts[0])) {  // asked for from a store: any run may be meant
+    for (const RunLocation& run : place_.all_runs) {
+      std::vector<std::string> in_run = parts;
+      in_run.insert(in_run.begin(), run.run_id);
+      SB_RETURN_IF_ERROR(add_of_run(std::move(in_run)));
+    }
+  } else {
+    SB_RETURN_IF_ERROR(add_of_run(parts));
+  }
+  // What is not there is missed where one would look for it.
+  if (found.empty()) found.push_back(join_path(place_.store_path, join_parts(parts, 0)));
+  return found;
+}
+
+// That a file is there, and inside the store.
+Result<QueryPaths::File> QueryPaths::check_file(const std::string& path, const std::string& found) const {
+  const std::string inside = place_.store_path + "/";
+  const std::string normal = std::filesystem::path(found).lexically_normal().string();
+  const bool may_be_outside = !place_.confined;
+  const Status outside = Status::invalid("leads out of the store " + place_.shown_store_path);
+  if (!may_be_outside && !normal.starts_with(inside) && !normal.starts_with(place_.shown_store_path + "/")) {
+    return outside;  // whether it is there or not
+  }
+  SB_ASSIGN_OR_RETURN(const bool is_directory, files_.directory_exists(found));
+  if (is_directory) return Status::invalid("is a directory; a column names files, one by one");
+  SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(found));
+  if (!exists) {
+    if (is_pattern(path)) return Status::invalid("is a pattern; a column names files, one by one");
+    const std::vector<std::string> parts = split(path_in_store(path, Names::literal).value_or(path));
+    const bool is_trace = std::ranges::count(parts, file::kTracesDirectory) > 0;
+    if (is_trace) return Status::damaged("the trace is missing; restore it from a copy");
+    return Status::not_found("there is no such file in " + place_.shown_store_path);
+  }
+  SB_ASSIGN_OR_RETURN(const std::string real, files_.absolute_path(found));
+  if (!real.starts_with(inside)) {
+    if (!may_be_outside) return outside;
+    return File{.path = real, .run_id = ""};
+  }
+  const std::string first = real.substr(inside.size(), real.find('/', inside.size()) - inside.size());
+  return File{.path = real, .run_id = is_run(first, Names::literal) ? first : std::string()};
+}
+
+Result<QueryPaths::File> QueryPaths::find_file(const std::string& path) const {
+  const auto find = [&]() -> Result<File> {
+    if (path.empty()) return Status::invalid("is no path");
+    SB_ASSIGN_OR_RETURN(const std::vector<std::string> found, candidates(path));
+    if (found.size() > 1) {
+      return Status::invalid(fmt::format("is in {} places, such as {} and {}: begin it with the run, as trace_path does",
+                                         found.size(), found[0], found[1]));
+    }
+    return check_file(path, found[0]);
+  };
+  Result<File> file = find();
+  if (file.ok()) return file;
+  return file.status().at(fmt::format("read_parquet('{}')", path));
 }
 
 }  // namespace signalbook

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/status.h"
 #include "store/store.h"
 
 namespace signalbook {
@@ -16,14 +17,24 @@ namespace signalbook {
 class QueryPaths {
  public:
   struct Place {
-    std::string store_path;             // absolute
-    std::string working_directory;      // absolute
-    std::optional<std::string> run_id;  // of a scope that is one run
+    std::string store_path;               // absolute, without links
+    std::string shown_store_path;         // absolute, by the links that the user named
+    std::string working_directory;        // absolute
+    std::optional<std::string> run_id;    // of a scope that is one run
     std::vector<RunLocation> all_runs;
+    bool confined = true;  // a file outside the store may not be read
+  };
+
+  // A path in the text of a query may be a pattern, and stands for all that matches.
+  enum class Kind {
+    index,       // the indexes of runs, which together are one table
+    components,  // likewise their strategy_components.parquet
+    files,       // any others
   };
   struct Meaning {
-    std::vector<std::string> run_ids;          // set when the path means the indexes of these runs
-    std::vector<std::string> patterns;         // else the files: absolute, as DuckDB's globs
+    Kind kind = Kind::files;
+    std::vector<std::string> run_ids;          // of indexes, or of runs that have components
+    std::vector<std::string> patterns;         // of all but indexes: absolute, as DuckDB's globs
     std::vector<std::string> pattern_run_ids;  // the run each pattern is of; empty for a file of no run
   };
 
@@ -35,9 +46,20 @@ class QueryPaths {
   // Whether a run has a file that matches. DuckDB refuses a list in which one pattern finds nothing.
   bool has_files(const std::string& run_id, const std::string& pattern) const;
 
+  // A path in a column names one file, by the same rules; it is no pattern.
+  struct File {
+    std::string path;    // absolute, without links
+    std::string run_id;  // empty for a file of no run
+  };
+  Result<File> find_file(const std::string& path) const;
+
  private:
-  std::optional<std::string> path_in_store(const std::string& path) const;
+  enum class Names { patterns, literal };
+  bool is_run(const std::string& name, Names names) const;
+  std::optional<std::string> path_in_store(const std::string& path, Names names) const;
   bool has_match(const std::string& directory, const std::vector<std::string>& parts, size_t i) const;
+  Result<std::vector<std::string>> candidates(const std::string& path) const;
+  Result<File> check_file(const std::string& path, const std::string& found) const;
 
   FileSystem& files_;
   Place place_;

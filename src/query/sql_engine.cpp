@@ -53,10 +53,8 @@ Status explain_refusal(Connection& connection, const std::string& sql) {
 // What a statement names; nothing where it is not one SELECT.
 Result<std::optional<StatementNames>> read_names(Connection& connection, const std::string& statement) {
   if (statement.find('\0') != std::string::npos) return Status::invalid("the statement holds a NUL character");
-  SB_ASSIGN_OR_RETURN(const TextRows rows,
-                      connection.fetch("SELECT json_serialize_sql(CAST(? AS VARCHAR))::VARCHAR", &statement));
-  if (rows.size() != 1) return Status::invalid("DuckDB does not show how it reads the statement");
-  return names_in_statement(statement, rows[0][0]);
+  SB_ASSIGN_OR_RETURN(const std::string serialized, serialize_statement(connection, statement));
+  return names_in_statement(statement, serialized);
 }
 
 }  // namespace
@@ -64,7 +62,7 @@ Result<std::optional<StatementNames>> read_names(Connection& connection, const s
 Status SqlEngine::State::open(FileSystem& files, const Scope& scope, const Options& options) {
   confined = options.confined;
   SB_ASSIGN_OR_RETURN(store_path, files.absolute_path(scope.store_path.empty() ? "." : scope.store_path));
-  SB_ASSIGN_OR_RETURN(StatementViews opened, StatementViews::open(files, store_path, scope));
+  SB_ASSIGN_OR_RETURN(StatementViews opened, StatementViews::open(files, store_path, scope, confined));
   views.emplace(std::move(opened));
   Database::Options settings;
   if (confined) {
@@ -107,7 +105,7 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
     // Anything may be in it, so all views are made, and paths mean what DuckDB takes them for.
     {
       const std::lock_guard lock(state.views_mutex);
-      SB_RETURN_IF_ERROR(state.views->make_all(*connection));
+      SB_RETURN_IF_ERROR(state.views->make_all(*connection, true));
     }
     return explain_error(state.database->stream(connection, sql, false, stream), state.store_path);
   }
@@ -122,7 +120,9 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
     if (const Status made = state.views->make(*connection, *names); !made.ok()) {
       return explain_error(made, state.store_path);
     }
-    SB_ASSIGN_OR_RETURN(text, state.views->resolve_paths(*connection, explained.statement, *names));
+    Result<std::string> resolved = state.views->resolve_paths(*connection, explained.statement, *names);
+    if (!resolved.ok()) return explain_error(resolved.status(), state.store_path);
+    text = *std::move(resolved);
   }
   const Status started = state.database->stream(connection, explained.prefix + text, state.confined, stream);
   if (started.message() == kNotOnlyReading) return refusal("this is " + first_keyword(sql));

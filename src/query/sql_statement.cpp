@@ -31,65 +31,147 @@ std::optional<size_t> offset_of(const JsonValue& object) {
   return static_cast<size_t>(*value->integer());
 }
 
-// The literal at an offset, if what stands there really reads as `value`: DuckDB replaces some white space before it
-// parses, and other spellings ($$x$$, e'x') are left alone.
+// DuckDB replaces Unicode's spaces by plain ones before it parses, but not in texts and comments. Where an offset of its
+// own says nothing sensible, this is the place it means if all before it were replaced.
+size_t unshifted(const std::string& text, size_t offset) {
+  size_t i = 0;
+  for (size_t seen = 0; seen < offset && i < text.size(); ++seen) {
+    const std::string_view rest = std::string_view(text).substr(i);
+    const bool is_three = (rest.starts_with("\xE2\x80") && rest.size() > 2 &&
+                           (static_cast<unsigned char>(rest[2]) <= 0x8D || rest[2] == '\xAF')) ||
+                          rest.starts_with("\xE2\x81\x9F") || rest.starts_with("\xE2\x81\xA0") ||
+                          rest.starts_with("\xE3\x80\x80") || rest.starts_with("\xEF\xBB\xBF");
+    i += is_three ? 3 : rest.starts_with("\xC2\xA0") ? 2 : 1;
+  }
+  return i;
+}
+
+// How a text is written at an offset: 'it''s', "x", e'x', $$x$$ or $tag$x$tag$; nothing where it does not stand there.
+std::optional<size_t> length_of_literal(std::string_view text, const std::string& value) {
+  const std::string name = quote_sql_name(value);
+  if (text.starts_with(name)) return name.size();
+  const std::string quoted = quote_sql_text(value);
+  if (text.starts_with(quoted) && !text.substr(quoted.size()).starts_with('\'')) return quoted.size();
+  const bool is_plain = value.find('\\') == std::string::npos;
+  if (is_plain && !text.empty() && (text[0] == 'e' || text[0] == 'E') && text.substr(1).starts_with(quoted)) {
+    return 1 + quoted.size();
+  }
+  const size_t end = text.starts_with('$') ? text.find('$', 1) : std::string_view::npos;
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view tag = text.substr(0, end + 1);
+  const std::string whole = std::string(tag) + value + std::string(tag);
+  return text.starts_with(whole) ? std::optional(whole.size()) : std::nullopt;
+}
+
+// The literal at an offset, if what stands there really reads as `value`.
 std::optional<TextLiteral> literal_at(const std::string& text, size_t offset, const std::string& value) {
-  if (offset >= text.size() || text[offset] != '\'') return std::nullopt;
-  std::string read;
-  for (size_t i = offset + 1; i < text.size(); ++i) {
-    if (text[i] != '\'') {
-      read += text[i];
-    } else if (i + 1 < text.size() && text[i + 1] == '\'') {
-      read += text[i++];
-    } else if (read == value) {
-      return TextLiteral{.value = value, .offset = offset, .length = i + 1 - offset};
-    } else {
-      return std::nullopt;
-    }
+  for (const size_t place : {offset, unshifted(text, offset)}) {
+    if (place >= text.size()) continue;
+    const std::optional<size_t> length = length_of_literal(std::string_view(text).substr(place), value);
+    if (length.has_value()) return TextLiteral{.value = value, .offset = place, .length = *length};
   }
   return std::nullopt;
 }
 
-std::optional<TextLiteral> text_literal(const std::string& text, const JsonValue& node) {
-  if (text_of(node, "type") != "VALUE_CONSTANT") return std::nullopt;
-  const JsonValue* constant = node.find("value");
-  const JsonValue* value = constant == nullptr ? nullptr : constant->find("value");
-  const std::optional<size_t> offset = offset_of(node);
-  if (value == nullptr || value->text() == nullptr || !offset.has_value()) return std::nullopt;
-  return literal_at(text, *offset, *value->text());
+// DuckDB takes read_parquet("x.parquet") for a path, too.
+const std::string* path_in_name(const JsonValue& node) {
+  const JsonValue* names = text_of(node, "type") == "COLUMN_REF" ? node.find("column_names") : nullptr;
+  if (names == nullptr || names->array() == nullptr || names->array()->size() != 1) return nullptr;
+  const std::string* name = names->array()->front().text();
+  return name != nullptr && name->ends_with(".parquet") ? name : nullptr;
 }
 
-std::vector<TextLiteral> path_literals(const std::string& text, const JsonValue& argument) {
-  if (const auto literal = text_literal(text, argument)) return {*literal};
+const std::string* text_value(const JsonValue& node) {
+  if (text_of(node, "type") != "VALUE_CONSTANT") return nullptr;
+  const JsonValue* constant = node.find("value");
+  const JsonValue* value = constant == nullptr ? nullptr : constant->find("value");
+  return value == nullptr ? nullptr : value->text();
+}
+
+void read_paths(const std::string& text, const JsonValue& argument, TableFunction& function) {
+  std::vector<const JsonValue*> nodes = {&argument};
   const JsonValue* children = argument.find("children");
-  if (text_of(argument, "function_name") != "list_value" || children == nullptr || children->array() == nullptr) {
-    return {};
+  function.is_list = text_of(argument, "function_name") == "list_value";
+  if (function.is_list && children != nullptr && children->array() != nullptr) {
+    nodes.clear();
+    for (const JsonValue& child : *children->array()) nodes.push_back(&child);
   }
-  std::vector<TextLiteral> literals;
-  for (const JsonValue& child : *children->array()) {
-    const auto literal = text_literal(text, child);
-    if (!literal.has_value()) return {};
-    literals.push_back(*literal);
+  for (const JsonValue* node : nodes) {
+    const std::string* value = text_value(*node);
+    if (value == nullptr) value = path_in_name(*node);
+    if (value == nullptr) {
+      function.values.clear();
+      function.paths.clear();
+      return;
+    }
+    function.values.push_back(*value);
+    const std::optional<size_t> offset = offset_of(*node);
+    if (!offset.has_value()) continue;
+    if (auto literal = literal_at(text, *offset, *value)) function.paths.push_back(std::move(*literal));
   }
-  return literals;
+  if (function.paths.size() != function.values.size()) function.paths.clear();
+}
+
+bool has_columns(const JsonValue& node) {
+  if (const JsonValue::Array* array = node.array()) return std::ranges::any_of(*array, has_columns);
+  if (node.object() == nullptr) return false;
+  const std::string type = text_of(node, "type");
+  if (type == "COLUMN_REF" || type == "SUBQUERY") return true;
+  return std::ranges::any_of(*node.object(), [](const auto& member) { return has_columns(member.second); });
+}
+
+TableFunction::Option read_option(const JsonValue& argument) {
+  TableFunction::Option option;
+  const JsonValue* value = &argument;
+  if (text_of(argument, "type") == "COMPARE_EQUAL") {
+    const JsonValue* left = argument.find("left");
+    const JsonValue* names = left == nullptr ? nullptr : left->find("column_names");
+    value = argument.find("right");
+    if (names == nullptr || names->array() == nullptr || names->array()->size() != 1 || value == nullptr) return option;
+    const std::string* name = names->array()->front().text();
+    if (name != nullptr) option.name = to_lower_ascii(*name);
+    option.is_comparison = true;
+  } else {
+    option.name = to_lower_ascii(text_of(argument, "alias"));
+  }
+  const JsonValue* child = value->find("child");  // true is 't' cast to BOOLEAN
+  const JsonValue* type = value->find("cast_type");
+  option.is_truth = type != nullptr && text_of(*type, "id") == "BOOLEAN" && child != nullptr;
+  const std::string* text = text_value(option.is_truth ? *child : *value);
+  if (text != nullptr) option.text = *text;
+  return option;
+}
+
+// The name of a call at an offset, as it is or in double quotes; 0 where it does not stand there.
+size_t length_of_name(const std::string& text, size_t offset, const std::string& name) {
+  for (const std::string& written : {name, quote_sql_name(name)}) {
+    const size_t end = offset + written.size();
+    if (end < text.size() && to_lower_ascii(text.substr(offset, written.size())) == written && !is_word(text[end])) {
+      return written.size();
+    }
+  }
+  return 0;
 }
 
 TableFunction table_function(const std::string& text, const JsonValue& function) {
   TableFunction result;
   result.name = to_lower_ascii(text_of(function, "function_name"));
-  const std::optional<size_t> offset = offset_of(function);
-  if (offset.has_value() && *offset <= text.size()) {
-    result.offset = *offset;
-    const size_t end = *offset + result.name.size();
-    result.is_plain_call = text_of(function, "schema").empty() && end < text.size() &&
-                           to_lower_ascii(text.substr(*offset, result.name.size())) == result.name &&
-                           !is_word(text[end]);
+  if (const std::optional<size_t> offset = offset_of(function)) {
+    for (const size_t place : {*offset, unshifted(text, *offset)}) {
+      result.offset = place;
+      result.length = length_of_name(text, place, result.name);
+      if (result.length > 0) break;
+    }
+    result.is_plain_call =
+        result.length > 0 && text_of(function, "schema").empty() && text_of(function, "catalog").empty();
   }
   const JsonValue* children = function.find("children");
   if (children != nullptr && children->array() != nullptr && !children->array()->empty()) {
-    result.argument_count = children->array()->size();
-    result.is_list = text_of(children->array()->front(), "function_name") == "list_value";
-    result.paths = path_literals(text, children->array()->front());
+    const JsonValue::Array& arguments = *children->array();
+    result.argument_count = arguments.size();
+    read_paths(text, arguments.front(), result);
+    result.reads_columns = result.values.empty() && has_columns(arguments.front());
+    for (size_t i = 1; i < arguments.size(); ++i) result.options.push_back(read_option(arguments[i]));
   }
   return result;
 }
@@ -116,6 +198,32 @@ void collect(const std::string& text, const JsonValue& node, StatementNames& nam
       for (const JsonValue& entry : *map->array()) names.common_tables.insert(to_lower_ascii(text_of(entry, "key")));
     }
     collect(text, value, names);
+  }
+}
+
+// Without positions, and with the names of calls as `rename` gives them.
+void normalise(JsonValue& node, size_t& call, const std::vector<ExpectedCall>& expected, bool rename) {
+  if (JsonValue::Array* array = node.array()) {
+    for (JsonValue& element : *array) normalise(element, call, expected, rename);
+    return;
+  }
+  if (node.object() == nullptr) return;
+  if (text_of(node, "type") == "TABLE_FUNCTION" && call < expected.size()) {
+    const ExpectedCall& to = expected[call];
+    for (auto& [key, value] : *node.object()) {
+      if (key != "function" || value.object() == nullptr) continue;
+      const std::string name = to_lower_ascii(text_of(value, "function_name"));
+      value.set("function_name", JsonValue(rename ? to.name : name));
+      if (to.other_arguments) value.set("children", JsonValue());
+    }
+  }
+  if (text_of(node, "type") == "TABLE_FUNCTION") ++call;
+  for (auto& [key, value] : *node.object()) {
+    if (key == "query_location") {
+      value = JsonValue();
+    } else {
+      normalise(value, call, expected, rename);
+    }
   }
 }
 
@@ -162,6 +270,23 @@ Result<std::optional<StatementNames>> names_in_statement(const std::string& text
   StatementNames names;
   collect(text, *statements, names);
   return std::optional(std::move(names));
+}
+
+Result<std::string> serialize_statement(Connection& connection, const std::string& text) {
+  SB_ASSIGN_OR_RETURN(const TextRows rows,
+                      connection.fetch("SELECT json_serialize_sql(CAST(? AS VARCHAR))::VARCHAR", &text));
+  if (rows.size() != 1) return Status::invalid("DuckDB does not show how it reads the statement");
+  return rows[0][0];
+}
+
+Result<bool> is_same_but_for(std::string_view before, std::string_view after,
+                             const std::vector<ExpectedCall>& expected) {
+  SB_ASSIGN_OR_RETURN(JsonValue old_tree, parse_json(before));
+  SB_ASSIGN_OR_RETURN(JsonValue new_tree, parse_json(after));
+  size_t old_calls = 0, new_calls = 0;
+  normalise(old_tree, old_calls, expected, true);
+  normalise(new_tree, new_calls, expected, false);
+  return old_calls == expected.size() && old_tree == new_tree;
 }
 
 ExplainedStatement split_explain(const std::string& text) {

@@ -57,6 +57,15 @@ std::string trace_source_sql(const std::string& store_directory, const TraceSour
 
 }  // namespace
 
+const std::vector<ViewColumn>& trace_columns() {
+  static const std::vector<ViewColumn> columns = [] {
+    std::vector<ViewColumn> result;
+    for (const TraceColumn& c : kTraceColumns) result.push_back({c.name, c.type});
+    return result;
+  }();
+  return columns;
+}
+
 std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources) {
   std::vector<std::string> branches;
   for (const TraceSource& source : sources) branches.push_back(trace_source_sql(store_directory, source));

@@ -12,6 +12,9 @@ namespace signalbook {
 
 // The SQL text of the views. Pure text from facts: nothing here opens a file or knows DuckDB.
 
+// The eight columns of a trace as the views show them.
+const std::vector<ViewColumn>& trace_columns();
+
 // Trace files of many runs that have the same columns.
 struct TraceSource {
   std::vector<std::string> patterns;  // absolute

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <vector>
 
@@ -15,7 +14,8 @@
 
 namespace signalbook {
 
-Result<StatementViews> StatementViews::open(FileSystem& files, const std::string& store_path, const Scope& scope) {
+Result<StatementViews> StatementViews::open(FileSystem& files, const std::string& store_path, const Scope& scope,
+                                            bool confined) {
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> scope_runs, runs_in_scope(files, scope));
   if (scope_runs.empty()) {
     return Status::not_found(fmt::format("no finished run in {}: write one with `signalbook record`",
@@ -30,11 +30,15 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
         all_runs, [&](const RunLocation& run) { return run.run_id == own.run_id; }, own);
   }
   std::error_code ignored;  // without a working directory only paths from the store are left
+  const std::filesystem::path shown = std::filesystem::absolute(scope.store_path, ignored).lexically_normal();
   QueryPaths::Place place = {.store_path = store_path,
+                             .shown_store_path = shown.has_filename() ? shown.string() : shown.parent_path().string(),
                              .working_directory = std::filesystem::current_path(ignored).string(),
                              .run_id = std::nullopt,
-                             .all_runs = all_runs};
+                             .all_runs = all_runs,
+                             .confined = confined};
   if (scope.run_path.has_value()) place.run_id = scope_runs.front().run_id;
+  const QueryPaths paths(files, std::move(place));
   ViewBuilder builder(
       files,
       {.store_path = store_path,
@@ -42,8 +46,9 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
        .scope_runs = scope_runs,
        .all_runs = all_runs,
        .is_store = !scope.run_path.has_value()},
-      QueryPaths(files, std::move(place)));
-  return StatementViews(std::move(builder));
+      paths);
+  PathCalls calls(files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs}, paths);
+  return StatementViews(std::move(builder), std::move(calls));
 }
 
 // Makes the view that a table name means, if it means one. Those that are named by a path are the connection's own:
@@ -76,11 +81,18 @@ Status StatementViews::make_view(Connection& connection, const TableName& table,
   return Status();
 }
 
-Status StatementViews::make_all(Connection& connection) {
-  for (const std::string& name : ViewBuilder::view_names()) {
-    // One that cannot be made is not listed; who asks for it by name is told why.
-    const Status ignored = make_view(connection, {.schema = "", .name = name}, StatementNames());
+Status StatementViews::make_all(Connection& connection, bool with_paths) {
+  // One that cannot be made is not listed; who asks for it by name is told why.
+  const auto make_if_possible = [&](const TableName& table) {
+    const Status ignored = make_view(connection, table, StatementNames());
     static_cast<void>(ignored);
+  };
+  for (const std::string& name : ViewBuilder::view_names()) {
+    make_if_possible({.schema = "", .name = name});
+  }
+  if (with_paths) {
+    make_if_possible({.schema = "strategy_index", .name = "parquet"});
+    make_if_possible({.schema = "", .name = file::kStrategyIndex});
   }
   return Status();
 }
@@ -92,47 +104,15 @@ Status StatementViews::make(Connection& connection, const StatementNames& names)
   };
   if (names.lists_tables || std::ranges::any_of(names.functions, lists) ||
       std::ranges::any_of(names.tables, is_catalog)) {
-    SB_RETURN_IF_ERROR(make_all(connection));
+    SB_RETURN_IF_ERROR(make_all(connection, false));
   }
   for (const TableName& table : names.tables) SB_RETURN_IF_ERROR(make_view(connection, table, names));
   return Status();
 }
 
-Result<std::string> StatementViews::resolve_paths(Connection& connection, std::string statement,
+Result<std::string> StatementViews::resolve_paths(Connection& connection, const std::string& statement,
                                                   const StatementNames& names) {
-  struct Edit {
-    size_t offset;
-    size_t length;
-    std::string text;
-  };
-  std::vector<Edit> edits;
-  for (const TableFunction& function : names.functions) {
-    if (!reads_files(function.name)) continue;
-    const bool is_parquet = function.name == "read_parquet" || function.name == "parquet_scan";
-    const bool is_plain = is_parquet && function.argument_count == 1 && !function.is_list;
-    for (const TextLiteral& literal : function.paths) {
-      SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument,
-                          builder_.path_argument(literal.value));
-      if (!argument.has_value()) continue;
-      if (!argument->index_of.empty() && is_plain && function.is_plain_call) {
-        // The index by itself: the view, which has run_id, short names and one type a column.
-        SB_RETURN_IF_ERROR(make_view(connection, {.schema = "", .name = literal.value}, names));
-        edits.push_back({function.offset, function.name.size(), "query_table"});
-        edits.push_back({literal.offset, literal.length, quote_sql_text(quote_sql_name(literal.value))});
-        continue;
-      }
-      std::string list;
-      for (const std::string& file : argument->files) list += (list.empty() ? "" : ", ") + quote_sql_text(file);
-      // Within a list of the user's, several files go in beside their neighbours.
-      if (argument->files.size() > 1 && !function.is_list) list = "[" + list + "]";
-      if (is_plain) list += ", hive_partitioning = false";
-      if (is_plain && argument->match_by_name) list += ", union_by_name = true";
-      edits.push_back({literal.offset, literal.length, std::move(list)});
-    }
-  }
-  std::ranges::sort(edits, std::ranges::greater(), &Edit::offset);
-  for (const Edit& edit : edits) statement.replace(edit.offset, edit.length, edit.text);
-  return statement;
+  return calls_.rewrite(connection, builder_, statement, names);
 }
 
 }  // namespace signalbook

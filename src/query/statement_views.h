@@ -8,6 +8,7 @@
 #include "base/file_system.h"
 #include "base/status.h"
 #include "query/database.h"
+#include "query/path_calls.h"
 #include "query/sql_statement.h"
 #include "query/view_builder.h"
 #include "store/store.h"
@@ -19,23 +20,26 @@ namespace signalbook {
 class StatementViews {
  public:
   // `store_path` is absolute. NotFound when there is no run.
-  static Result<StatementViews> open(FileSystem& files, const std::string& store_path, const Scope& scope);
+  static Result<StatementViews> open(FileSystem& files, const std::string& store_path, const Scope& scope,
+                                     bool confined);
 
   // `connection` will run the statement.
   Status make(Connection& connection, const StatementNames& names);
-  // Every view, for a text that nobody looked at. What cannot be made is left out.
-  Status make_all(Connection& connection);
+  // Every view, for a text that nobody looked at; `with_paths` strategy_index.parquet as well. What cannot be made is
+  // left out.
+  Status make_all(Connection& connection, bool with_paths);
 
-  // The statement with the files that they mean in place of the paths in calls such as read_parquet('traces/...').
-  Result<std::string> resolve_paths(Connection& connection, std::string statement, const StatementNames& names);
+  // The statement in which calls such as read_parquet('traces/...') read what their paths mean.
+  Result<std::string> resolve_paths(Connection& connection, const std::string& statement, const StatementNames& names);
 
   const std::map<std::string, std::string>& left_out() const { return builder_.left_out(); }
 
  private:
-  explicit StatementViews(ViewBuilder builder) : builder_(std::move(builder)) {}
+  StatementViews(ViewBuilder builder, PathCalls calls) : builder_(std::move(builder)), calls_(std::move(calls)) {}
   Status make_view(Connection& connection, const TableName& table, const StatementNames& names);
 
   ViewBuilder builder_;
+  PathCalls calls_;
   std::set<std::string> views_;  // made so far, by their names
 };
 

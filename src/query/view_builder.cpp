@@ -48,8 +48,8 @@ Result<std::optional<std::string>> ViewBuilder::path_view(const std::string& pat
   if (const auto written = views_.find(key); written != views_.end()) return std::optional(written->second);
   SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path));
   if (!argument) return std::optional<std::string>();
-  if (!argument->index_of.empty()) {
-    SB_ASSIGN_OR_RETURN(views_[key], strategies(argument->index_of, connection));
+  if (argument->kind != QueryPaths::Kind::files) {
+    SB_ASSIGN_OR_RETURN(views_[key], rows_of_runs(argument->kind, argument->runs, connection));
   } else {
     const std::string files =
         argument->files.size() == 1 ? quote_sql_text(argument->files[0]) : quoted_list(argument->files);
@@ -59,12 +59,33 @@ Result<std::optional<std::string>> ViewBuilder::path_view(const std::string& pat
   return std::optional(views_[key]);
 }
 
+Result<std::optional<std::string>> ViewBuilder::paths_view(const std::vector<std::string>& paths,
+                                                           Connection& connection) {
+  if (paths.size() == 1) return path_view(paths[0], connection);
+  std::set<std::string> run_ids;
+  std::optional<QueryPaths::Kind> kind;
+  for (const std::string& path : paths) {
+    SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path));
+    if (!argument.has_value() || argument->runs.empty()) return std::optional<std::string>();
+    if (kind.value_or(argument->kind) != argument->kind) return std::optional<std::string>();
+    kind = argument->kind;
+    for (const RunLocation& run : argument->runs) {
+      if (!run_ids.insert(run.run_id).second) return std::optional<std::string>();
+    }
+  }
+  SB_ASSIGN_OR_RETURN(std::string select,
+                      rows_of_runs(*kind, runs_by_id({run_ids.begin(), run_ids.end()}), connection));
+  return std::optional(std::move(select));
+}
+
 Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(const std::string& path) {
   const std::optional<QueryPaths::Meaning> meaning = paths_.resolve(path);
   if (!meaning.has_value()) return std::optional<PathArgument>();
-  PathArgument argument = {
-      .index_of = runs_by_id(meaning->run_ids), .files = meaning->patterns, .match_by_name = false};
-  for (const std::string& run_id : meaning->run_ids) argument.files.push_back(index_path(run_id));
+  PathArgument argument = {.kind = meaning->kind, .runs = {}, .files = meaning->patterns, .match_by_name = false};
+  if (meaning->kind != QueryPaths::Kind::files) argument.runs = runs_by_id(meaning->run_ids);
+  if (meaning->kind == QueryPaths::Kind::index) {
+    for (const std::string& run_id : meaning->run_ids) argument.files.push_back(index_path(run_id));
+  }
   for (const RunLocation& run : runs_by_id(meaning->pattern_run_ids)) {
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     argument.match_by_name = argument.match_by_name || !is_known;
@@ -145,18 +166,21 @@ Status ViewBuilder::read_runs(Connection& connection, std::span<const RunLocatio
   return Status();
 }
 
-// The indexes of some runs that a path names.
-Result<std::string> ViewBuilder::strategies(const std::vector<RunLocation>& runs, Connection& connection) {
-  if (runs.size() == place_.scope_runs.size() && place_.is_store) {
-    SB_ASSIGN_OR_RETURN(const Sources* const rows, sources(connection));
-    return table_view_sql(RunTable::strategies, place_.store_path, rows->strategies);
-  }
+// The indexes or components of some runs that a path names.
+Result<std::string> ViewBuilder::rows_of_runs(QueryPaths::Kind kind, const std::vector<RunLocation>& runs,
+                                              Connection& connection) {
+  const RunTable table = kind == QueryPaths::Kind::index ? RunTable::strategies : RunTable::components;
   Sources some;
-  SB_RETURN_IF_ERROR(read_runs(connection, runs, some));
-  if (some.strategies.empty() && !tables_.left_out().empty()) {
-    return Status::damaged(tables_.left_out().begin()->second);
+  const Sources* rows = &some;
+  if (place_.is_store && runs.size() == place_.scope_runs.size()) {
+    SB_ASSIGN_OR_RETURN(rows, sources(connection));
+  } else {
+    SB_RETURN_IF_ERROR(read_runs(connection, runs, some));
+    if (some.strategies.empty() && !tables_.left_out().empty()) {
+      return Status::damaged(tables_.left_out().begin()->second);
+    }
   }
-  return table_view_sql(RunTable::strategies, place_.store_path, some.strategies);
+  return table_view_sql(table, place_.store_path, table == RunTable::strategies ? rows->strategies : rows->components);
 }
 
 Result<std::string> ViewBuilder::history(Connection& connection) {

@@ -40,11 +40,15 @@ class ViewBuilder {
   // The SELECT of a table that is named by a path; nothing when the path is not ours to read.
   Result<std::optional<std::string>> path_view(const std::string& path, Connection& connection);
 
+  // The SELECT of several paths that all name indexes (or components), as one table; nothing when one does not, or two name the same.
+  Result<std::optional<std::string>> paths_view(const std::vector<std::string>& paths, Connection& connection);
+
   // What read_parquet(path) gets in place of the path.
   struct PathArgument {
-    std::vector<RunLocation> index_of;  // set when these are indexes: by itself the path means path_view(path)
-    std::vector<std::string> files;     // absolute globs
-    bool match_by_name = false;         // some files are older than the format
+    QueryPaths::Kind kind = QueryPaths::Kind::files;
+    std::vector<RunLocation> runs;   // of indexes and components: by itself the path means path_view(path)
+    std::vector<std::string> files;  // absolute globs
+    bool match_by_name = false;      // some files are older than the format
   };
   Result<std::optional<PathArgument>> path_argument(const std::string& path);
 
@@ -65,7 +69,7 @@ class ViewBuilder {
   Result<const Sources*> sources(Connection& connection);
   Status read_catalog(Sources& sources, std::vector<RunLocation>& missing);
   Status read_runs(Connection& connection, std::span<const RunLocation> runs, Sources& sources);
-  Result<std::string> strategies(const std::vector<RunLocation>& runs, Connection& connection);
+  Result<std::string> rows_of_runs(QueryPaths::Kind kind, const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::string> history(Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
   Result<std::string> traces(Connection& connection);

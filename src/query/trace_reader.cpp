@@ -1,0 +1,214 @@
+#include "query/trace_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/ascii.h"
+#include "format/trace_schema.h"
+#include "query/sql_text.h"
+#include "query/sql_views.h"
+
+namespace signalbook {
+
+namespace {
+
+constexpr const char* kOrdinal = "signalbook_ordinal";
+constexpr const char* kLabel = "label";
+
+std::string quoted_list(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "[" : ", ") + quote_sql_text(text);
+  return list.empty() ? "[]" : list + "]";
+}
+
+bool is_same_name(const std::string& a, const std::string& b) { return to_lower_ascii(a) == to_lower_ascii(b); }
+
+}  // namespace
+
+// A file that a row names.
+struct TraceReader::TraceFile {
+  size_t row = 0;
+  std::string shown;  // the path as the query names it
+  std::string path;   // absolute
+  bool is_known = false;
+  bool is_label = false;  // val is text
+};
+
+Result<std::shared_ptr<const TraceReader>> TraceReader::open(FileSystem& files, QueryPaths paths,
+                                                             const std::string& store_path,
+                                                             const std::vector<RunLocation>& runs,
+                                                             Connection& connection) {
+  auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths)));
+  SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, connection));
+  return std::shared_ptr<const TraceReader>(std::move(reader));
+}
+
+Status TraceReader::find_columns(const std::string& store_path, const std::vector<RunLocation>& runs,
+                                 Connection& connection) {
+  for (const ViewColumn& column : trace_columns()) columns_.push_back({column.name, column.type});
+  std::vector<std::string> indexes, others;
+  for (const RunLocation& run : runs) {
+    const std::string directory = join_path(store_path, run.run_id);
+    SB_ASSIGN_OR_RETURN(const bool is_known, files_.file_exists(join_path(directory, file::kRunDescription)));
+    if (is_known) {
+      known_runs_.insert(run.run_id);
+      indexes.push_back(escape_glob(join_path(directory, file::kStrategyIndex)));
+      continue;
+    }
+    const std::string pattern = join_path(escape_glob(join_path(directory, file::kTracesDirectory)), "**/*.parquet");
+    SB_ASSIGN_OR_RETURN(const TextRows found,
+                        connection.fetch("SELECT file FROM glob(" + quote_sql_text(pattern) + ") LIMIT 1"));
+    if (!found.empty()) others.push_back(pattern);
+  }
+  if (!indexes.empty()) {
+    SB_ASSIGN_OR_RETURN(const TextRows found,
+                        connection.fetch("SELECT kind FROM read_parquet(" + quoted_list(indexes) +
+                                         ", hive_partitioning = false) WHERE kind = 'classifier' LIMIT 1"));
+    has_label_ = !found.empty();
+  }
+  std::vector<RowReader::Column> further;
+  if (!others.empty()) {
+    SB_ASSIGN_OR_RETURN(const TextRows described,
+                        connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(" +
+                                         quoted_list(others) + ", hive_partitioning = false, union_by_name = true))"));
+    for (const std::vector<std::string>& column : described) {
+      const auto is_this = [&](const RowReader::Column& known) { return is_same_name(known.name, column[0]); };
+      if (is_same_name(column[0], column::kValue)) has_label_ = has_label_ || column[1] == "VARCHAR";
+      if (std::ranges::none_of(columns_, is_this)) further.push_back({column[0], column[1]});
+    }
+  }
+  if (has_label_) {
+    std::erase_if(further, [](const RowReader::Column& column) { return is_same_name(column.name, kLabel); });
+    columns_.push_back({kLabel, "VARCHAR"});
+  }
+  columns_.insert(columns_.end(), further.begin(), further.end());
+  return Status();
+}
+
+RowReader TraceReader::row_reader(std::shared_ptr<const TraceReader> reader,
+                                  std::optional<std::string> filename_column) {
+  RowReader rows;
+  rows.columns = reader->columns_;
+  const bool with_filename = filename_column.has_value();
+  if (with_filename) rows.columns.push_back({*filename_column, "VARCHAR"});
+  rows.select = [reader, with_filename](Connection& connection, const std::vector<RowReader::Paths>& paths) {
+    return reader->select(connection, paths, with_filename);
+  };
+  rows.refuse = [reader](Connection& connection, const std::vector<RowReader::Paths>& paths,
+                         const std::string& column) { return reader->refuse(connection, paths, column); };
+  return rows;
+}
+
+// Ours say by their place what their values are; into others we look.
+Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& connection,
+                                                                    const std::vector<RowReader::Paths>& rows) const {
+  std::vector<TraceFile> found;
+  std::vector<std::string> others;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    for (const std::string& path : rows[row]) {
+      SB_ASSIGN_OR_RETURN(const QueryPaths::File file, paths_.find_file(path));
+      const bool is_known = known_runs_.contains(file.run_id);
+      const bool is_label = is_known && file.path.find("/classifiers/") != std::string::npos;
+      if (!is_known) others.push_back(escape_glob(file.path));
+      found.push_back({.row = row, .shown = path, .path = file.path, .is_known = is_known, .is_label = is_label});
+    }
+  }
+  if (others.empty()) return found;
+  SB_ASSIGN_OR_RETURN(const TextRows texts, connection.fetch("SELECT DISTINCT file_name FROM parquet_schema(" +
+                                                             quoted_list(others) +
+                                                             ") WHERE lower(name) = 'val' AND type = 'BYTE_ARRAY'"));
+  std::set<std::string> labelled;
+  for (const std::vector<std::string>& row : texts) labelled.insert(row[0]);
+  for (TraceFile& file : found) file.is_label = file.is_label || (!file.is_known && labelled.contains(file.path));
+  return found;
+}
+
+// The rows of files of which either all have text in `val` or none. Columns that the files do not have are NULL, and
+// those that we do not give come last.
+std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename) const {
+  std::vector<std::string> paths, shown;
+  std::string ordinals;
+  for (const TraceFile& file : files) {
+    paths.push_back(escape_glob(file.path));
+    shown.push_back(file.shown);
+    ordinals += (ordinals.empty() ? "[" : ", ") + std::to_string(file.row);
+  }
+  std::string none = fmt::format("SELECT CAST(NULL AS BIGINT) AS {}", kOrdinal);
+  std::string select, names = kOrdinal;
+  for (const RowReader::Column& column : columns_) {
+    const std::string name = quote_sql_name(column.name);
+    const bool is_value = column.name == column::kValue;
+    const std::string type = is_value && is_label ? "VARCHAR" : column.type;
+    none += ", CAST(NULL AS " + type + ") AS " + name;
+    names += ", " + name;
+    std::string value = name;
+    if (is_value && is_label) value = "NULL";
+    if (column.name == kLabel && has_label_ && is_label) value = column::kValue;
+    select += ", CAST(" + value + " AS " + column.type + ") AS " + name;
+  }
+  std::string filename;
+  if (with_filename) {
+    none += ", CAST(NULL AS VARCHAR) AS signalbook_filename";
+    names += ", signalbook_filename";
+    select += ", signalbook_filename";
+    filename = ", (" + quoted_list(shown) + ")[CAST(file_index AS BIGINT) + 1] AS signalbook_filename";
+  }
+  // Whether a file has a column is known only when it is opened: the empty part brings those that are missing.
+  return fmt::format(
+      "SELECT {0}{1}, * EXCLUDE ({2}) FROM ({3} WHERE false UNION ALL BY NAME SELECT CAST(({4}])[CAST(file_index AS BIGINT) + 1] AS "
+      "BIGINT) AS {0}{5}, * FROM read_parquet({6}, hive_partitioning = false, union_by_name = true))",
+      kOrdinal, select, names, none, ordinals, filename, quoted_list(paths));
+}
+
+Result<std::string> TraceReader::select(Connection& connection, const std::vector<RowReader::Paths>& rows,
+                                        bool with_filename) const {
+  SB_ASSIGN_OR_RETURN(const std::vector<TraceFile> files, find_files(connection, rows));
+  std::vector<TraceFile> parts[2];
+  std::map<size_t, bool> kind_of;
+  bool is_mixed = false;  // a row that names both kinds has its rows in both parts
+  for (const TraceFile& file : files) {
+    if (file.is_label && !has_label_) {
+      return Status::invalid(fmt::format(
+          "read_parquet('{}'): its val is text, and the traces of this scope have numbers: name the indexes of all "
+          "runs in the query, or ask from the store",
+          file.shown));
+    }
+    parts[file.is_label ? 1 : 0].push_back(file);
+    const auto [place, is_new] = kind_of.emplace(file.row, file.is_label);
+    is_mixed = is_mixed || place->second != file.is_label;
+  }
+  std::string sql;
+  for (const bool is_label : {false, true}) {
+    const std::vector<TraceFile>& part = parts[is_label ? 1 : 0];
+    if (part.empty()) continue;
+    sql += (sql.empty() ? "(" : " UNION ALL BY NAME (") + part_select(part, is_label, with_filename) + ")";
+  }
+  if (is_mixed) sql += fmt::format(" ORDER BY {}", kOrdinal);
+  return sql;
+}
+
+Status TraceReader::refuse(Connection& connection, const std::vector<RowReader::Paths>& rows,
+                           const std::string& column) const {
+  SB_ASSIGN_OR_RETURN(const std::vector<TraceFile> files, find_files(connection, rows));
+  std::vector<std::string> paths;
+  for (const TraceFile& file : files) paths.push_back(escape_glob(file.path));
+  SB_ASSIGN_OR_RETURN(const TextRows found,
+                      connection.fetch("SELECT file_name FROM parquet_schema(" + quoted_list(paths) +
+                                           ") WHERE lower(name) = lower(CAST(? AS VARCHAR)) ORDER BY 1 LIMIT 1",
+                                       &column));
+  std::string shown = "?";
+  for (const TraceFile& file : files) {
+    if (!found.empty() && file.path == found[0][0]) shown = file.shown;
+  }
+  std::string names;
+  for (const RowReader::Column& known : columns_) names += (names.empty() ? "" : ", ") + known.name;
+  return Status::invalid(fmt::format(
+      "read_parquet('{}'): it has a column '{}', and read_parquet(<column>) gives those of the traces: {}; read this "
+      "file by its name in quotes",
+      shown, column, names));
+}
+
+}  // namespace signalbook

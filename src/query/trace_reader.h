@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "query/database.h"
+#include "query/query_paths.h"
+#include "store/store.h"
+
+namespace signalbook {
+
+// The traces that a column names, as in `CROSS JOIN read_parquet(t.trace_path)`. A statement has its columns before it
+// has any path, so these are all that the traces of some runs have: the eight of the format, `label` where there are
+// classifiers, and what files of other origin have beside. A file with yet another column is an error.
+class TraceReader {
+ public:
+  static Result<std::shared_ptr<const TraceReader>> open(FileSystem& files, QueryPaths paths,
+                                                         const std::string& store_path,
+                                                         const std::vector<RunLocation>& runs, Connection& connection);
+
+  // `filename_column`: a column more, with the path as the query names it.
+  static RowReader row_reader(std::shared_ptr<const TraceReader> reader, std::optional<std::string> filename_column);
+
+ private:
+  struct TraceFile;
+
+  TraceReader(FileSystem& files, QueryPaths paths) : files_(files), paths_(std::move(paths)) {}
+  Status find_columns(const std::string& store_path, const std::vector<RunLocation>& runs, Connection& connection);
+  Result<std::vector<TraceFile>> find_files(Connection& connection, const std::vector<RowReader::Paths>& rows) const;
+  Result<std::string> select(Connection& connection, const std::vector<RowReader::Paths>& rows,
+                             bool with_filename) const;
+  std::string part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename) const;
+  Status refuse(Connection& connection, const std::vector<RowReader::Paths>& rows, const std::string& column) const;
+
+  FileSystem& files_;
+  QueryPaths paths_;
+  std::set<std::string> known_runs_;  // whose files have the columns of the format
+  std::vector<RowReader::Column> columns_;
+  bool has_label_ = false;
+};
+
+}  // namespace signalbook
