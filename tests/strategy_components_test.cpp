@@ -18,10 +18,22 @@
 namespace signalbook {
 namespace {
 
-constexpr const char* kColumns[] = {"strategy_hash",  "strategy_digest",  "path",        "parent_path",
-                                    "depth",          "role",             "component_hash", "component_digest",
-                                    "parent_hash",    "parent_digest",    "component_type", "is_leaf",
-                                    "weight",         "weight_sum",       "effective_weight", "threshold",
+constexpr const char* kColumns[] = {"strategy_hash",
+                                    "strategy_digest",
+                                    "path",
+                                    "parent_path",
+                                    "depth",
+                                    "role",
+                                    "component_hash",
+                                    "component_digest",
+                                    "parent_hash",
+                                    "parent_digest",
+                                    "component_type",
+                                    "is_leaf",
+                                    "weight",
+                                    "weight_sum",
+                                    "effective_weight",
+                                    "threshold",
                                     "component_config"};
 
 std::vector<ComponentRow> rows_of(const std::string& config) {
@@ -140,7 +152,8 @@ struct Recorded {
 
 TEST(StrategyComponents, ARunHasThemOnceForEachConfigurationInTheOrderOfItsIndex) {
   const std::string pair = R"({"strategy":[{"rsi":{"period":7}},{"rsi":{"period":14}}]})";
-  const std::string same = R"({"type":"ensemble","strategy":[{"rsi":{"period":7}},{"type":"rsi","parameters":{"period":14}}]})";
+  const std::string same =
+      R"({"type":"ensemble","strategy":[{"rsi":{"period":7}},{"type":"rsi","parameters":{"period":14}}]})";
   const Recorded recorded({R"({"zeta":{}})", kVote, pair, R"({"alpha":{}})", same, kVote});
   const auto components = recorded.run->read_components().value();
 
@@ -164,9 +177,10 @@ TEST(StrategyComponents, WeightsThatDoNotSumToOneAreWarnedOf) {
   const auto one = Recorded({configs("a", "0.4", "0.6"), configs("a", "0.4", "0.5")}).summary.warnings;
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0], "strategy s1: weights of 0 sum to 0.9, not 1; kept as given");
-  EXPECT_EQ(Recorded({R"({"strategy":[{"a":{"weight":1}},{"weight":1,"strategy":[{"b":{"weight":2}}]}]})"}).summary.warnings,
-            std::vector<std::string>{
-                "strategy s0: weights of the root sum to 2, not 1; kept as given (and so in 1 more places)"});
+  EXPECT_EQ(
+      Recorded({R"({"strategy":[{"a":{"weight":1}},{"weight":1,"strategy":[{"b":{"weight":2}}]}]})"}).summary.warnings,
+      std::vector<std::string>{
+          "strategy s0: weights of the root sum to 2, not 1; kept as given (one of 2 such lists)"});
   std::vector<std::string> many;
   for (int i = 0; i < 9; ++i) many.push_back(configs("t" + std::to_string(i), "1", "1"));
   const auto warnings = Recorded(many).summary.warnings;

@@ -83,10 +83,11 @@ TEST(StrategyTree, ConditionalAndWeightedForms) {
   EXPECT_EQ(outline(R"({"conditional":{"if":"x","if_false":{"rsi":{}},"if_true":{"momentum":{"period":14}}}})"),
             "0 if_true momentum - - - - *\n"
             "1 if_false rsi - - - - *\n");
-  EXPECT_EQ(outline(R"({"type":"conditional","if":"x","then":{"rsi":{}},"else":[{"a":{"weight":1}},{"b":{"weight":2}}]})"),
-            "0 then rsi - - - - *\n"
-            "1 else a 1 3 1 - *\n"
-            "2 else b 2 3 2 - *\n");
+  EXPECT_EQ(
+      outline(R"({"type":"conditional","if":"x","then":{"rsi":{}},"else":[{"a":{"weight":1}},{"b":{"weight":2}}]})"),
+      "0 then rsi - - - - *\n"
+      "1 else a 1 3 1 - *\n"
+      "2 else b 2 3 2 - *\n");
   // Settings beside a list of strategies make no component.
   EXPECT_EQ(outline(R"({"strategy":{"combination":"vote","weight_threshold":0.6,"strategies":[{"a":{"weight":0.4}},
                         {"b":{"weight":0.6}},{"threshold":1}]}})"),
@@ -105,20 +106,24 @@ TEST(StrategyTree, ConditionalAndWeightedForms) {
 }
 
 TEST(StrategyTree, WhatOnlySaysAWeightIsNoComponent) {
-  EXPECT_EQ(outline(R"({"strategy":[{"weight":0.4,"strategy":{"rsi":{}}},{"weight":0.6,"strategy":{"strategy":{"a":{}}}}]})"),
-            "0 - rsi 0.4 1 0.4 - *\n"
-            "1 - a 0.6 1 0.6 - *\n");
+  EXPECT_EQ(
+      outline(R"({"strategy":[{"weight":0.4,"strategy":{"rsi":{}}},{"weight":0.6,"strategy":{"strategy":{"a":{}}}}]})"),
+      "0 - rsi 0.4 1 0.4 - *\n"
+      "1 - a 0.6 1 0.6 - *\n");
   // With two weights, or with more to say, it is one.
-  EXPECT_EQ(outline(R"({"strategy":[{"weight":0.5,"strategy":{"rsi":{"weight":0.5}}},{"weight":0.5,"if":"x","strategy":{"a":{}}}]})"),
-            "0 - composite 0.5 1 0.5 -\n"
-            "0.0 rsi rsi 0.5 - 0.25 - *\n"
-            "1 - composite 0.5 1 0.5 -\n"
-            "1.0 a a - - - - *\n");
+  EXPECT_EQ(
+      outline(
+          R"({"strategy":[{"weight":0.5,"strategy":{"rsi":{"weight":0.5}}},{"weight":0.5,"if":"x","strategy":{"a":{}}}]})"),
+      "0 - composite 0.5 1 0.5 -\n"
+      "0.0 rsi rsi 0.5 - 0.25 - *\n"
+      "1 - composite 0.5 1 0.5 -\n"
+      "1.0 a a - - - - *\n");
 }
 
 TEST(StrategyTree, WhatIsNoStrategyIsNoComponentAndNoError) {
-  for (const char* held : {"1", "null", "\"rsi\"", "[]", "{}", "[1,[]]", R"({"a":1})", R"({"a":{},"b":{}})", R"([{"a":3}])",
-                           R"({"type":7})", R"({"strategy":"x"})", R"({"if_true":{"x":1}})", R"([[{"rsi":{}}]])"}) {
+  for (const char* held :
+       {"1", "null", "\"rsi\"", "[]", "{}", "[1,[]]", R"({"a":1})", R"({"a":{},"b":{}})", R"([{"a":3}])",
+        R"({"type":7})", R"({"strategy":"x"})", R"({"if_true":{"x":1}})", R"([[{"rsi":{}}]])"}) {
     for (const char* key : {"strategy", "strategies", "composite_strategies", "if_true", "if_false", "then", "else",
                             "cases", "regime_strategies"}) {
       EXPECT_TRUE(holds_strategies(key));
@@ -137,7 +142,8 @@ TEST(StrategyTree, TheOrderOfMembersDoesNotCount) {
   const auto a = components_of(R"({"conditional":{"if_false":{"a":{"x":1,"y":2}},"if_true":{"b":{}},"if":"z"}})");
   const auto b = components_of(R"({"conditional":{"if":"z","if_true":{"b":{}},"if_false":{"a":{"y":2,"x":1}}}})");
   ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].path + a[i].role + a[i].config, b[i].path + b[i].role + b[i].config);
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_EQ(a[i].path + a[i].role + a[i].config, b[i].path + b[i].role + b[i].config);
 }
 
 TEST(StrategyTree, UnevenWeightsAreTold) {
@@ -149,7 +155,8 @@ TEST(StrategyTree, UnevenWeightsAreTold) {
   EXPECT_EQ(uneven[1].parent_path, "0");
   EXPECT_EQ(weight_text(uneven[1].sum), "1.2");
   const auto sums = [](const std::string& last) {
-    return find_uneven_weights(components_of(R"({"strategy":[{"a":{"weight":0.5}},{"b":{"weight":)" + last + "}}]}")).size();
+    return find_uneven_weights(components_of(R"({"strategy":[{"a":{"weight":0.5}},{"b":{"weight":)" + last + "}}]}"))
+        .size();
   };
   EXPECT_EQ(sums("0.5"), 0u);
   EXPECT_EQ(sums("0.5000000009"), 0u);
@@ -202,25 +209,37 @@ TEST(StrategyTreeText, DrawsEveryNode) {
       R"({"strategy":[{"weight":0.6,"strategy":[{"a":{"fast":10,"slow":30.5,"weight":0.5}},{"b":{"weight":0.4}}],
           "threshold":"0.3 AND adx(14) > 25"},{"weight":0.4,"conditional":{"if":"x","if_true":{"c":{}}}}],"threshold":0.5})"));
   const auto h = [](const char* text) { return hash_of(text); };
-  EXPECT_EQ(drawn,
-            "composite  threshold 0.5  " + identify_strategy(parse(
-      R"({"strategy":[{"weight":0.6,"strategy":[{"a":{"fast":10,"slow":30.5,"weight":0.5}},{"b":{"weight":0.4}}],
+  EXPECT_EQ(
+      drawn,
+      "composite  threshold 0.5  " +
+          identify_strategy(
+              parse(
+                  R"({"strategy":[{"weight":0.6,"strategy":[{"a":{"fast":10,"slow":30.5,"weight":0.5}},{"b":{"weight":0.4}}],
           "threshold":"0.3 AND adx(14) > 25"},{"weight":0.4,"conditional":{"if":"x","if_true":{"c":{}}}}],"threshold":0.5})"))
-                ->hash() + "\n"
-            "├─ ensemble  weight 0.6  threshold 0.3 AND adx(14) > 25  " +
-                h(R"({"strategy":[{"a":{"fast":10,"slow":30.5,"weight":0.5}},{"b":{"weight":0.4}}],"threshold":"0.3 AND adx(14) > 25"})") +
-                "  ! weights sum to 0.9\n"
-            "│  ├─ a  fast=10 slow=30.5  weight 0.5 (0.3 of all)  " + h(R"({"a":{"fast":10,"slow":30.5}})") + "\n"
-            "│  └─ b  weight 0.4 (0.24 of all)  " + h(R"({"b":{}})") + "\n"
-            "└─ conditional  if=x  weight 0.4  " + h(R"({"conditional":{"if":"x","if_true":{"c":{}}}})") + "\n"
-            "   └─ if_true: c  " + h(R"({"c":{}})") + "\n");
+              ->hash() +
+          "\n"
+          "├─ ensemble  weight 0.6  threshold 0.3 AND adx(14) > 25  " +
+          h(R"({"strategy":[{"a":{"fast":10,"slow":30.5,"weight":0.5}},{"b":{"weight":0.4}}],"threshold":"0.3 AND adx(14) > 25"})") +
+          "  ! weights sum to 0.9\n"
+          "│  ├─ a  fast=10 slow=30.5  weight 0.5 (0.3 of all)  " +
+          h(R"({"a":{"fast":10,"slow":30.5}})") +
+          "\n"
+          "│  └─ b  weight 0.4 (0.24 of all)  " +
+          h(R"({"b":{}})") +
+          "\n"
+          "└─ conditional  if=x  weight 0.4  " +
+          h(R"({"conditional":{"if":"x","if_true":{"c":{}}}})") +
+          "\n"
+          "   └─ if_true: c  " +
+          h(R"({"c":{}})") + "\n");
   EXPECT_EQ(cli::strategy_tree_text(parse(R"({"rsi":{}})")), "");
   EXPECT_EQ(cli::strategy_tree_text(parse("[]")), "");
 }
 
 TEST(StrategyTreeText, NothingInItMovesTheCursor) {
-  const std::string drawn = cli::strategy_tree_text(parse(
-      "{\"strategy\":[{\"a\\u001b[2J\":{\"p\\n\":\"\\u202e\\ud800\"},\"threshold\":\"\\r\"},{\"strategy\":{\"cases\":{\"x\\u0007\":{\"b\":{}}}}}]}"));
+  const std::string drawn =
+      cli::strategy_tree_text(parse("{\"strategy\":[{\"a\\u001b[2J\":{\"p\\n\":\"\\u202e\\ud800\"},\"threshold\":"
+                                    "\"\\r\"},{\"strategy\":{\"cases\":{\"x\\u0007\":{\"b\":{}}}}}]}"));
   for (const char c : drawn) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
   EXPECT_EQ(std::ranges::count(drawn, '\n'), 4);
   EXPECT_NE(drawn.find("a\\x1b[2J  p\\n=\\u202e"), std::string::npos) << drawn;

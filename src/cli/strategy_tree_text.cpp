@@ -49,8 +49,7 @@ class Tree {
     }
     for (const UnevenWeights& uneven : find_uneven_weights(components)) {
       const std::string of = uneven.role.empty() ? "" : " of " + printable(uneven.role);
-      lines_[places.at(uneven.parent_path)].text +=
-          fmt::format("  ! weights{} sum to {}", of, weight_text(uneven.sum));
+      lines_[places.at(uneven.parent_path)].text += fmt::format("  ! weights{} sum to {}", of, weight_text(uneven.sum));
     }
   }
 

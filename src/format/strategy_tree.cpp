@@ -63,9 +63,7 @@ std::optional<double> weight_of(const JsonValue& node) {
   return std::nullopt;
 }
 
-std::optional<double> if_finite(double value) {
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
-}
+std::optional<double> if_finite(double value) { return std::isfinite(value) ? std::optional(value) : std::nullopt; }
 
 // The strategy in {"weight": 0.5, "strategy": {...}}, with that weight; the node itself when it is more than that.
 JsonValue without_wrapping(JsonValue node) {
@@ -90,8 +88,8 @@ bool is_remark(const JsonValue& item) {
   static constexpr auto kRemarks = std::to_array<std::string_view>({"constraints", "threshold", "filter", "risk"});
   const Object* object = item.object();
   return object != nullptr && !object->empty() && std::ranges::all_of(*object, [](const auto& member) {
-    return std::ranges::count(kRemarks, member.first) > 0;
-  });
+           return std::ranges::count(kRemarks, member.first) > 0;
+         });
 }
 
 void read_list(const Array& items, bool normalised, const std::string& role, std::vector<Child>& children) {

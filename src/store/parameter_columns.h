@@ -8,7 +8,8 @@
 
 namespace signalbook {
 
-// The param_* columns of a table of strategies: one or more for each parameter name, sorted by name, a value or NULL for each row.
+// The param_* columns of a table of strategies: one or more for each parameter name, sorted by name, a value or NULL
+// for each row.
 //   numbers                                   param_x        DOUBLE
 //   text, lists and objects (as JSON)         param_x        STRING,  param_x__str beside another type
 //   booleans                                  param_x        BOOLEAN, param_x__bool beside another type

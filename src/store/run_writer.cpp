@@ -386,7 +386,7 @@ Result<std::string> RunWriter::encode_strategy_components() {
     const std::vector<UnevenWeights> uneven = find_uneven_weights(strategy.components);
     if (uneven.empty() || ++uneven_count > kMostNamed) continue;
     const std::string& path = uneven.front().parent_path;
-    const std::string more = uneven.size() == 1 ? "" : fmt::format(" (and so in {} more places)", uneven.size() - 1);
+    const std::string more = uneven.size() == 1 ? "" : fmt::format(" (one of {} such lists)", uneven.size());
     summary_.warnings.push_back(fmt::format("strategy {}: weights of {} sum to {}, not 1; kept as given{}", strategy.id,
                                             path.empty() ? "the root" : path, weight_text(uneven.front().sum), more));
   }

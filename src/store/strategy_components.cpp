@@ -30,13 +30,20 @@ Digest to_digest(const std::string& bytes) {
 constexpr struct {
   const char* name;
   ColumnType type;
-} kColumns[] = {{"strategy_digest", ColumnType::bytes}, {"path", ColumnType::text},
-                {"parent_path", ColumnType::text},      {"depth", ColumnType::int64},
-                {"role", ColumnType::text},             {"component_digest", ColumnType::bytes},
-                {"parent_digest", ColumnType::bytes},   {"component_type", ColumnType::text},
-                {"is_leaf", ColumnType::boolean},       {"weight", ColumnType::real},
-                {"weight_sum", ColumnType::real},       {"effective_weight", ColumnType::real},
-                {"threshold", ColumnType::text},        {"component_config", ColumnType::text}};
+} kColumns[] = {{"strategy_digest", ColumnType::bytes},
+                {"path", ColumnType::text},
+                {"parent_path", ColumnType::text},
+                {"depth", ColumnType::int64},
+                {"role", ColumnType::text},
+                {"component_digest", ColumnType::bytes},
+                {"parent_digest", ColumnType::bytes},
+                {"component_type", ColumnType::text},
+                {"is_leaf", ColumnType::boolean},
+                {"weight", ColumnType::real},
+                {"weight_sum", ColumnType::real},
+                {"effective_weight", ColumnType::real},
+                {"threshold", ColumnType::text},
+                {"component_config", ColumnType::text}};
 
 }  // namespace
 

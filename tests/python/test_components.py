@@ -6,7 +6,6 @@ import math
 import random
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,7 +13,6 @@ from conftest import make_bars, read_index, read_parquet, read_tree, wide_table
 
 BARS = 10
 
-# Two groups of two, and three strategies with a condition on when they speak.
 ENSEMBLE = {
     "strategy_type": "ensemble",
     "strategy_hash": "d4e5f6a7b8c9",
@@ -80,9 +78,7 @@ def record(workspace, configs, run="run_1"):
     """The outcome of recording these configurations as s0, s1, ..., each saying its number, and the run."""
     workspace.bars = make_bars(BARS)
     strategies = [{"strategy_id": f"s{n}", **config} for n, config in enumerate(configs)]
-    signals = wide_table(
-        [np.full(BARS, float(n)) for n in range(len(configs))], [f"s{n}" for n in range(len(configs))]
-    )
+    signals = wide_table([np.full(BARS, float(n)) for n in range(len(configs))], [f"s{n}" for n in range(len(configs))])
     outcome = workspace.attempt(strategies=strategies, signals=signals, run=run)
     assert outcome.code == 0, outcome
     return outcome, workspace.store / run
@@ -102,7 +98,7 @@ def full_hashes(signalbook, configs):
     return signalbook.ok("hash", "--full", "-", stdin=text).out.split()
 
 
-def test_the_two_composites_of_the_specification(workspace):
+def test_an_ensemble_and_a_composite_of_groups(workspace):
     _, run = record(workspace, [ENSEMBLE, COMPOSITE])
     roots = {row["strategy_id"]: row["strategy_hash"] for row in read_index(run)}
     rows = {s: [row for row in read_components(run) if row["strategy_hash"] == roots[s]] for s in roots}
@@ -125,9 +121,13 @@ def test_the_two_composites_of_the_specification(workspace):
     by_path = {row["path"]: row for row in rows["s1"]}
     for row in rows["s1"]:
         assert row["depth"] == len(row["path"].split("."))
-        assert row["parent_hash"] == (by_path[row["parent_path"]]["component_hash"] if row["depth"] > 1 else roots["s1"])
+        assert row["parent_hash"] == (
+            by_path[row["parent_path"]]["component_hash"] if row["depth"] > 1 else roots["s1"]
+        )
     # One bollinger in both: that is what the file is for.
-    shared = [row["strategy_hash"] for row in read_components(run) if row["param_period"] == 20 and row["param_std"] == 2]
+    shared = [
+        row["strategy_hash"] for row in read_components(run) if row["param_period"] == 20 and row["param_std"] == 2
+    ]
     assert sorted(shared) == sorted(roots.values())
 
 
@@ -155,7 +155,9 @@ def test_every_component_has_the_hash_that_it_has_alone(workspace, signalbook):
         {"type": "macd"},
     ]
     _, alone = record(workspace, leaves, run="alone")
-    assert {row["component_hash"] for row in rows if row["is_leaf"]} == {row["strategy_hash"] for row in read_index(alone)}
+    assert {row["component_hash"] for row in rows if row["is_leaf"]} == {
+        row["strategy_hash"] for row in read_index(alone)
+    }
     assert read_components(alone) == []
 
 
@@ -167,6 +169,18 @@ def test_conditional_and_weighted_forms(workspace):
         ("0.0.0", None, "momentum", 1.0, 1.0, None, True),
         ("0.1", "if_false", "rsi", None, None, None, True),
     ]
+
+
+def test_an_ensemble_of_an_old_run(workspace, test_data):
+    """Leaves in a list among the parameters, in the old spelling `params`."""
+    path = test_data / "data/legacy/config/ensemble/results/20250623_084444/metadata.json"
+    (old,) = json.loads(path.read_text())["components"].values()
+    _, run = record(workspace, [{"type": old["strategy_type"], "parameters": old["parameters"]}])
+    rows = read_components(run)
+    assert [row["component_type"] for row in rows] == ["keltner_bands", "bollinger_bands"]
+    assert {row["is_leaf"] for row in rows} == {True}
+    _, alone = record(workspace, old["parameters"]["composite_strategies"], run="alone")
+    assert {row["component_hash"] for row in rows} == {row["strategy_hash"] for row in read_index(alone)}
 
 
 def test_a_tree_of_depth_three(workspace):
@@ -211,7 +225,9 @@ def random_tree(r, depth, weighted=0.8):
 
 def walk(node, path="", effective=1.0):
     """What the rows must say of the children of a node, slowly: path, depth, weights, leaf."""
-    weights = [c.get("weight", next(iter(c.values())).get("weight") if "strategy" not in c else None) for c in node["strategy"]]
+    weights = [
+        c.get("weight", next(iter(c.values())).get("weight") if "strategy" not in c else None) for c in node["strategy"]
+    ]
     total = None
     if None not in weights:
         total = 0.0
