@@ -110,7 +110,7 @@ std::span<const ViewColumn> format_columns(RunTable table) {
       {"strategy_hash", "VARCHAR"},   {"strategy_digest", "BLOB"},    {"path", "VARCHAR"},
       {"parent_path", "VARCHAR"},     {"depth", "INTEGER"},           {"role", "VARCHAR"},
       {"component_hash", "VARCHAR"},  {"component_digest", "BLOB"},   {"parent_hash", "VARCHAR"},
-      {"component_type", "VARCHAR"},  {"is_leaf", "BOOLEAN"},         {"weight", "DOUBLE"},
+      {"parent_digest", "BLOB"},      {"component_type", "VARCHAR"},  {"is_leaf", "BOOLEAN"},         {"weight", "DOUBLE"},
       {"weight_sum", "DOUBLE"},       {"effective_weight", "DOUBLE"}, {"threshold", "VARCHAR"},
       {"component_config", "VARCHAR"}};
   return table == RunTable::strategies ? strategies : components;
