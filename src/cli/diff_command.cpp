@@ -112,6 +112,7 @@ Status diff_strategies(const DiffOptions& options) {
 // ---- Two runs -------------------------------------------------------------------------------------------------------
 
 Status diff_runs(const DiffOptions& options, const std::string& run_a, const std::string& run_b) {
+  SB_RETURN_IF_ERROR(parse_format(options.common.format).status());  // before anything is read
   const bool is_for_people = options.common.format == "table" || options.common.format == "md";
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunDiff> diff,
                       RunDiff::open(run_a, run_b, {.all = options.all, .all_digits = !is_for_people}));

@@ -96,60 +96,50 @@ Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const 
   return listed;
 }
 
-// What there is to say beside the rows, from one pass over the index.
+// How many rows there are, and in how many of them each optional column is not NULL.
 struct Counts {
   int64_t rows = 0;
-  std::vector<int64_t> given;  // of each optional column: rows in which it is not NULL
-  int64_t digests = 0, hashes = 0, values = 0;
+  std::vector<int64_t> given;
 };
 
-Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::vector<std::string>& columns,
-                            bool with_identity) {
-  std::string inner = "count(*) AS n", outer = "coalesce(sum(n), 0)::BIGINT";
-  for (size_t i = 0; i < columns.size(); ++i) {
-    inner += fmt::format(", count({}) AS n{}", quote_sql_name(columns[i]), i);
-    outer += fmt::format(", coalesce(sum(n{}), 0)::BIGINT", i);
-  }
-  if (with_identity) {
-    inner += ", strategy_digest, any_value(strategy_hash) AS h, any_value(value_digest) AS v";
-    outer += ", count(strategy_digest), count(DISTINCT h), count(DISTINCT v)";
-  }
+Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::vector<std::string>& columns) {
+  std::string counts = "count(*) AS n";
+  for (const std::string& column : columns) counts += fmt::format(", count({})", quote_sql_name(column));
   SB_ASSIGN_OR_RETURN(const Table table,
-                      ask(engine, fmt::format("SELECT {} FROM (SELECT {} FROM {}{}{})", outer, inner, listed.relation,
-                                              listed.where(), with_identity ? " GROUP BY strategy_digest" : "")));
-  const auto cell = [&](size_t column) { return table.columns[column].integers.front(); };
-  Counts counts;
-  counts.rows = cell(0);
-  for (size_t i = 0; i < columns.size(); ++i) counts.given.push_back(cell(i + 1));
-  if (with_identity) {
-    counts.digests = cell(columns.size() + 1);
-    counts.hashes = cell(columns.size() + 2);
-    counts.values = cell(columns.size() + 3);
-  }
-  return counts;
+                      ask(engine, fmt::format("SELECT {} FROM {}{}", counts, listed.relation, listed.where())));
+  Counts result = {.rows = table.columns.front().integers.front(), .given = {}};
+  for (size_t i = 0; i < columns.size(); ++i) result.given.push_back(table.columns[i + 1].integers.front());
+  return result;
 }
 
-Status print_notes(SqlEngine& engine, const ListOptions& options, const Listed& listed, const Counts& counts) {
-  if (options.common.limit >= 0 && counts.rows > options.common.limit) {
-    print_note(options.common,
-               fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(counts.rows)));
-  }
-  if (const int64_t count = counts.digests - counts.values; count > 0) {
-    print_note(options.common,
+// The strategies that notes speak of: all that are listed. Where a limit cuts the list, only those that are like one
+// of the rows shown: to compare a million identities would take longer than all the rest.
+std::string noted_condition(const Listed& listed, const std::string& order, bool is_cut) {
+  if (!is_cut && listed.leaf_columns.empty()) return fmt::format("{}", fmt::join(listed.conditions, " AND "));
+  const std::string shown = fmt::format("FROM {}{}", listed.relation, listed.where()) + (is_cut ? order : "");
+  if (!is_cut) return fmt::format("strategy_digest IN (SELECT strategy_digest {})", shown);
+  return fmt::format("(strategy_hash IN (SELECT strategy_hash {0}) OR value_digest IN (SELECT value_digest {0}))", shown);
+}
+
+Status print_identity_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
+  SB_ASSIGN_OR_RETURN(
+      const Table table,
+      ask(engine, fmt::format("SELECT count(strategy_digest), count(DISTINCT h), count(DISTINCT v) FROM (SELECT "
+                              "strategy_digest, any_value(strategy_hash) AS h, any_value(value_digest) AS v FROM "
+                              "strategies{}{} GROUP BY strategy_digest)",
+                              condition.empty() ? "" : " WHERE ", condition)));
+  const auto count = [&](size_t column) { return table.columns[column].integers.front(); };
+  const int64_t digests = count(0), hashes = count(1), values = count(2);
+  if (digests > values) {
+    print_note(options,
                fmt::format("{} configurations stand here with the same values in another spelling (2 and 2.0): they "
                            "have the same value_digest and different hashes",
-                           with_separators(count)));
+                           with_separators(digests - values)));
   }
-  if (counts.hashes == counts.digests) return Status();
+  if (digests == hashes) return Status();
   // So rare that a second question does no harm.
-  std::string condition;
-  if (listed.leaf_columns.empty()) {
-    condition = fmt::format("{}", fmt::join(listed.conditions, " AND "));
-  } else {
-    condition = fmt::format("strategy_digest IN (SELECT strategy_digest FROM {}{})", listed.relation, listed.where());
-  }
   SB_ASSIGN_OR_RETURN(const std::string note, collision_note(engine, condition));
-  print_note(options.common, note);
+  print_note(options, note);
   return Status();
 }
 
@@ -169,7 +159,7 @@ Status run_list(const ListOptions& options) {
     if (column.starts_with("param_")) optional_columns.push_back(column);
   }
   optional_columns.insert(optional_columns.end(), std::begin(kOptionalColumns), std::end(kOptionalColumns));
-  SB_ASSIGN_OR_RETURN(const Counts counts, count_listed(*engine, listed, optional_columns, !options.common.quiet));
+  SB_ASSIGN_OR_RETURN(const Counts counts, count_listed(*engine, listed, optional_columns));
 
   std::vector<std::string> selected;
   if (!scope.run_path) selected.emplace_back("run_id");
@@ -183,16 +173,24 @@ Status run_list(const ListOptions& options) {
   selected.insert(selected.end(), std::begin(kTrailingColumns), std::end(kTrailingColumns));
 
   const std::string last = listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
-  std::string query = fmt::format("SELECT {} FROM {}{}", fmt::join(selected, ", "), listed.relation, listed.where());
-  query += options.common.sort_by.empty() ? " ORDER BY " + last : sort_clause(options.common.sort_by) + ", " + last;
-  if (options.common.limit >= 0) query += fmt::format(" LIMIT {}", options.common.limit);
+  std::string order = options.common.sort_by.empty() ? " ORDER BY " : sort_clause(options.common.sort_by) + ", ";
+  order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
+  if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;
-  SB_RETURN_IF_ERROR(engine->query(query, &stream));
+  SB_RETURN_IF_ERROR(engine->query(
+      fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order), &stream));
   SB_RETURN_IF_ERROR(print_result(&stream, options.common));
-  if (counts.rows == 0 && !options.type.empty() && !options.common.quiet) {
+
+  if (options.common.quiet) return Status();
+  if (counts.rows == 0 && !options.type.empty()) {
     SB_RETURN_IF_ERROR(print_unknown_type(*engine, options.type, options.common));
   }
-  return print_notes(*engine, options, listed, counts);
+  const bool is_cut = options.common.limit >= 0 && counts.rows > options.common.limit;
+  if (is_cut) {
+    print_note(options.common,
+               fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(counts.rows)));
+  }
+  return print_identity_notes(*engine, noted_condition(listed, order, is_cut), options.common);
 }
 
 }  // namespace signalbook::cli

@@ -94,6 +94,9 @@ def test_they_are_reported(store):
     assert store.signalbook.ok("list", "--quiet", cwd=store.store).err == ""
     assert store.signalbook.ok("list", "--param", "period=7", cwd=store.store).err == ""
     # Also where only one of them is listed or shown.
+    said = store.signalbook.ok("list", "--limit", "1", "--sort-by", "strategy_hash", cwd=store.store).err
+    assert all(digest[:16] in said for digest in COLLISIONS[2]["digests"]), said
+    assert not any(digest[:16] in said for digest in COLLISIONS[0]["digests"]), said
     digest, other = COLLISIONS[1]["digests"]
     said = store.signalbook.ok("show", digest[:16], cwd=store.store).err
     assert digest[:16] in said and other[:16] in said

@@ -122,6 +122,10 @@ def test_how_many_are_spelled_in_another_way(workspace):
     assert "2 configurations" in workspace.signalbook.ok("list", cwd=run).err
     assert "1 configurations" in workspace.signalbook.ok("list", "--param", "x<2", cwd=run).err
     assert workspace.signalbook.ok("list", "--param", "x=3", cwd=run).err == ""
+    # Where a limit cuts, of what is shown.
+    assert "1 configurations" in workspace.signalbook.ok("list", "--limit", "1", cwd=run).err
+    said = workspace.signalbook.ok("list", "--limit", "1", "--sort-by", "x desc", cwd=run).err
+    assert said == "1 of 5 shown\n"
     record_configs(workspace, "run_2", configs[4:])
     assert "2 configurations" in workspace.signalbook.ok("list", cwd=workspace.store).err
 
