@@ -260,6 +260,11 @@ TEST(ConfigDiff, AnInsertedLeafIsOneAddition) {
   // Only what left its place has moved.
   EXPECT_EQ(describe(a, R"({"strategy":[{"macd":{}},{"rsi":{"p":1}},{"rsi":{"p":2}}]})"),
             "moved strategy[2]: \"strategy[2]\" -> \"strategy[0]\"\n");
+  // The same hash comes before the same values.
+  const std::string real_first = R"({"strategy":[{"a":{"x":2.0,"weight":2}},{"a":{"x":2,"weight":2}},{"c":{}}]})";
+  EXPECT_EQ(describe(R"({"strategy":[{"a":{"x":2,"weight":1}},{"a":{"x":2.0,"weight":1}},{"c":{}}]})", real_first)
+                .find("spelling"),
+            std::string::npos);
   EXPECT_EQ(describe(R"({"strategy":[{"strategy":[{"a":{"x":1}},{"b":{}}]},{"c":{}}]})",
                      R"({"strategy":[{"d":{}},{"strategy":[{"a":{"x":2}},{"b":{}}]},{"c":{"y":1}}]})"),
             "added strategy[0]: null -> {\"parameters\":{},\"type\":\"d\"}\n"

@@ -81,6 +81,7 @@ def test_several_parameters_and_runs(mixed):
     assert listed(mixed, "--param", "x=1", "--param", "X=2") == [("run_4", "strategy_0")]
     assert listed(mixed, "--param", "x=1", "--run", "run_[12]") == [("run_1", "strategy_0")]
     two = listed(mixed, "--run", "run_1", "--run", "run_4")
+    assert listed(mixed, "--run", "run_1", "--run", "run_4", cwd=mixed.store / "run_2") == two
     assert {run for run, _ in two} == {"run_1", "run_4"} and len(two) == 7
     assert len(listed(mixed, "--run", "*")) == sum(map(len, RUNS.values()))
     # One run is a scope of its own: without the column run_id, from anywhere in the store.
