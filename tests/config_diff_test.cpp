@@ -25,8 +25,8 @@ std::string canonical(const JsonValue& value) { return to_json(value, JsonStyle:
 std::string describe(const JsonValue& a, const JsonValue& b) {
   std::string text;
   for (const ConfigChange& change : diff_configs(a, b)) {
-    text += std::string(to_string(change.kind)) + " " + path_text(path_of(change)) + ": " + canonical(change.a) + " -> " +
-            canonical(change.b) + "\n";
+    text += std::string(to_string(change.kind)) + " " + path_text(path_of(change)) + ": " + canonical(change.a) +
+            " -> " + canonical(change.b) + "\n";
   }
   return text;
 }
@@ -72,9 +72,8 @@ JsonValue apply_to_array(const JsonValue& value, const Changes& changes, size_t 
   for (size_t i = 0; i < items.size(); ++i) {
     Changes inner = below(changes, depth, {.is_place = true, .place = i});
     const auto ends_here = [&](Kind kind) {
-      return std::ranges::find_if(inner, [&](const ConfigChange& change) {
-        return change.kind == kind && change.path_a.size() == depth + 1;
-      });
+      return std::ranges::find_if(
+          inner, [&](const ConfigChange& change) { return change.kind == kind && change.path_a.size() == depth + 1; });
     };
     if (ends_here(Kind::removed) != inner.end()) continue;
     const auto moved = ends_here(Kind::moved);
@@ -123,7 +122,8 @@ class Maker {
       JsonValue::Array children;
       for (int i = 1 + below(4); i > 0; --i) children.push_back(child(depth));
       config.emplace_back("strategy", JsonValue(std::move(children)));
-      if (below(2) > 0) config.emplace_back("threshold", JsonValue(std::string(below(2) > 0 ? "signal > 0" : "signal > 1")));
+      if (below(2) > 0)
+        config.emplace_back("threshold", JsonValue(std::string(below(2) > 0 ? "signal > 0" : "signal > 1")));
     } else {
       config.emplace_back("type", JsonValue(std::string(below(2) > 0 ? "rsi" : "macd")));
     }
@@ -141,7 +141,8 @@ class Maker {
         if (below(3) == 0) one = mutate(one);
       }
       if (below(3) == 0) children->insert(children->begin() + below(static_cast<int>(children->size()) + 1), child(2));
-      if (below(3) == 0 && children->size() > 1) children->erase(children->begin() + below(static_cast<int>(children->size())));
+      if (below(3) == 0 && children->size() > 1)
+        children->erase(children->begin() + below(static_cast<int>(children->size())));
       if (below(3) == 0) std::shuffle(children->begin(), children->end(), random_);
     }
     return config;
@@ -170,7 +171,8 @@ class Maker {
           values.emplace_back(name, JsonValue(below(2) > 0 ? -0.0 : 0.0));
           break;
         case 3:
-          values.emplace_back(name, JsonValue(JsonValue::Array(static_cast<size_t>(below(3)), JsonValue(int64_t{below(2)}))));
+          values.emplace_back(name,
+                              JsonValue(JsonValue::Array(static_cast<size_t>(below(3)), JsonValue(int64_t{below(2)}))));
           break;
         case 4:
           values.emplace_back(name, JsonValue(JsonValue::Object{{"x", JsonValue(below(2) > 0)}}));
@@ -194,7 +196,9 @@ std::multiset<std::string> as_set(const Changes& changes, bool mirrored) {
     } else if (mirrored && kind == Kind::removed) {
       kind = Kind::added;
     }
-    const auto side = [](const ConfigPath& path, const JsonValue& value) { return path_text(path) + "=" + canonical(value); };
+    const auto side = [](const ConfigPath& path, const JsonValue& value) {
+      return path_text(path) + "=" + canonical(value);
+    };
     const std::string a = side(change.path_a, change.a), b = side(change.path_b, change.b);
     set.insert(std::string(to_string(kind)) + " " + (mirrored ? b + " | " + a : a + " | " + b));
   }

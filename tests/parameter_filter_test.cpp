@@ -50,7 +50,9 @@ TEST(ParameterFilter, ReadsLeaves) {
 
 TEST(ParameterFilter, ComparesByKindAsTheColumnsDo) {
   const JsonValue::Object parameters = *parse_json(R"({"i":20,"r":2.5,"t":"20","b":true,"n":null,"l":[1,2],
-      "big":9007199254740993,"huge":123456789012345678901234567890})").value().object();
+      "big":9007199254740993,"huge":123456789012345678901234567890})")
+                                            .value()
+                                            .object();
   const auto is_fit = [&](const std::string& text) { return fits(parameters, parse_comparison(text).value()); };
   for (const char* text : {"i=20", "i=20.0", "i>=20", "i<20.5", "i!=19", "r>2", "t=\"20\"", "t!=\"21\"", "b=true",
                            "b!=false", "l=[1,2]", "big=9007199254740993", "huge=123456789012345678901234567890"}) {

@@ -33,7 +33,8 @@ class VerifyRun : public testing::Test {
     });
     EXPECT_TRUE(summary.ok()) << summary.status().message();
     if (summary.ok()) summary_ = *summary;
-    EXPECT_EQ(summary_.damage_count + summary_.problem_count + summary_.remark_count, static_cast<int64_t>(told.size()));
+    EXPECT_EQ(summary_.damage_count + summary_.problem_count + summary_.remark_count,
+              static_cast<int64_t>(told.size()));
     return told;
   }
 
@@ -41,9 +42,7 @@ class VerifyRun : public testing::Test {
     std::ifstream in(path, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
   }
-  static void write(const fs::path& path, const std::string& bytes) {
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
+  static void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
   TemporaryDirectory store_;
   VerifySummary summary_;
@@ -148,9 +147,9 @@ Status record_period(const std::string& run_path, const std::vector<int64_t>& pe
                       RunWriter::create(posix_file_system(), run_path, std::move(options)));
   SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(12)));
   for (const int64_t period : periods) {
-    SB_ASSIGN_OR_RETURN(const size_t strategy, run->add_strategy("s" + std::to_string(period),
-                                                                 parse(R"({"collide":{"period":)" +
-                                                                       std::to_string(period) + "}}")));
+    SB_ASSIGN_OR_RETURN(const size_t strategy,
+                        run->add_strategy("s" + std::to_string(period),
+                                          parse(R"({"collide":{"period":)" + std::to_string(period) + "}}")));
     SB_RETURN_IF_ERROR(run->record(run->add_trace(strategy, feed), 0, value));
   }
   return run->commit().status();

@@ -14,7 +14,8 @@ namespace {
 std::string summarize(const JsonValue& node) {
   std::string text;
   const auto add = [&](const std::string& name, const JsonValue& value) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, value.text() != nullptr ? *value.text() : to_json(value));
+    text +=
+        fmt::format("{}{}={}", text.empty() ? "" : " ", name, value.text() != nullptr ? *value.text() : to_json(value));
   };
   for (const auto& [name, value] : *node.find("parameters")->object()) add(name, value);
   for (const auto& [name, value] : *node.object()) {

@@ -68,9 +68,9 @@ Result<Strategy> find_strategy(const CommonOptions& options, const std::string& 
   SB_ASSIGN_OR_RETURN(const std::string condition, strategy_condition(*engine, name));
   SB_ASSIGN_OR_RETURN(const std::vector<Candidate> found, find_candidates(*engine, condition));
   if (found.size() > 1) {
-    return Status::invalid(fmt::format("{} names {} strategies in several runs; give digits of a hash:", name,
-                                       found.size()) +
-                           list_candidates(found));
+    return Status::invalid(
+        fmt::format("{} names {} strategies in several runs; give digits of a hash:", name, found.size()) +
+        list_candidates(found));
   }
   SB_ASSIGN_OR_RETURN(const JsonValue config, parse_json(found.front().config));
   return make_strategy(config);
@@ -84,7 +84,8 @@ Table changes_table(const std::vector<ConfigChange>& changes) {
   for (const ConfigChange& change : changes) {
     table.columns[0].append_text(to_string(change.kind));
     table.columns[1].append_text(path_text(path_of(change)));
-    const bool is_added = change.kind == ConfigChange::Kind::added, is_removed = change.kind == ConfigChange::Kind::removed;
+    const bool is_added = change.kind == ConfigChange::Kind::added,
+               is_removed = change.kind == ConfigChange::Kind::removed;
     is_added ? table.columns[2].append_null() : table.columns[2].append_text(to_json(change.a));
     is_removed ? table.columns[3].append_null() : table.columns[3].append_text(to_json(change.b));
   }
@@ -104,9 +105,10 @@ Status diff_strategies(const DiffOptions& options) {
   if (digits > kStrategyHashLength) digits = std::max(digits, kCollisionDigits);
   const bool is_spelling = std::ranges::all_of(
       changes, [](const ConfigChange& change) { return change.kind == ConfigChange::Kind::spelling; });
-  return Status::not_found(fmt::format("{} and {} differ: {}", a.digest.substr(0, digits), b.digest.substr(0, digits),
-                                       is_spelling ? "same values, other spelling (2 and 2.0)"
-                                                   : fmt::format("{} change{}", changes.size(), changes.size() == 1 ? "" : "s")));
+  return Status::not_found(
+      fmt::format("{} and {} differ: {}", a.digest.substr(0, digits), b.digest.substr(0, digits),
+                  is_spelling ? "same values, other spelling (2 and 2.0)"
+                              : fmt::format("{} change{}", changes.size(), changes.size() == 1 ? "" : "s")));
 }
 
 // ---- Two runs -------------------------------------------------------------------------------------------------------

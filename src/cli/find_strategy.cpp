@@ -45,9 +45,9 @@ std::string list_candidates(const std::vector<Candidate>& candidates, size_t lea
   const size_t digits = digits_to_tell_apart(digests, least_digits);
   std::string text;
   for (size_t i = 0; i < candidates.size() && i < kMostNamed; ++i) {
-    text += fmt::format("\n  {}  {}  {}", candidates[i].digest.substr(0, digits),
-                        escape_control_characters(to_valid_utf8(candidates[i].type)),
-                        config_summary(candidates[i].config));
+    text +=
+        fmt::format("\n  {}  {}  {}", candidates[i].digest.substr(0, digits),
+                    escape_control_characters(to_valid_utf8(candidates[i].type)), config_summary(candidates[i].config));
   }
   if (candidates.size() > kMostNamed) text += fmt::format("\n  and {} more", candidates.size() - kMostNamed);
   return text;

@@ -19,16 +19,18 @@ namespace signalbook::cli {
 namespace {
 
 constexpr const char* kLeadingColumns[] = {"strategy_id", "strategy_hash", "strategy_type", "symbol", "timeframe"};
+constexpr const char* kLeafColumns[] = {"leaf_path", "leaf_weight", "effective_weight"};
 constexpr const char* kOptionalColumns[] = {"constraints", "threshold", "total_return", "sharpe_ratio", "max_drawdown"};
 constexpr const char* kTrailingColumns[] = {"change_count", "bar_count"};
 
 // A parameter under its short name, unless another column of the list is called so.
 std::string select_parameter(const std::string& column) {
   const std::string name = column.substr(std::string_view("param_").size());
-  const auto is_name = [&](const char* other) { return name == other; };
-  const bool taken = name == "run_id" || name == "leaf_path" || name == "leaf_weight" || name == "effective_weight" || std::any_of(std::begin(kLeadingColumns), std::end(kLeadingColumns), is_name) ||
-                     std::any_of(std::begin(kOptionalColumns), std::end(kOptionalColumns), is_name) ||
-                     std::any_of(std::begin(kTrailingColumns), std::end(kTrailingColumns), is_name);
+  const auto is_among = [&](const auto& names) {
+    return std::any_of(std::begin(names), std::end(names), [&](const char* other) { return name == other; });
+  };
+  const bool taken = name == "run_id" || is_among(kLeadingColumns) || is_among(kLeafColumns) ||
+                     is_among(kOptionalColumns) || is_among(kTrailingColumns);
   const std::string quoted = quote_sql_name(column);
   return taken || name.empty() ? quoted : quoted + " AS " + quote_sql_name(name);
 }
@@ -92,7 +94,7 @@ Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const 
 
   SB_ASSIGN_OR_RETURN(const std::string leaf, leaf_condition(engine, options.leaf));
   listed.relation = leaf_relation(leaf);
-  listed.leaf_columns = {"leaf_path", "leaf_weight", "effective_weight"};
+  listed.leaf_columns.assign(std::begin(kLeafColumns), std::end(kLeafColumns));
   return listed;
 }
 
@@ -118,7 +120,8 @@ std::string noted_condition(const Listed& listed, const std::string& order, bool
   if (!is_cut && listed.leaf_columns.empty()) return fmt::format("{}", fmt::join(listed.conditions, " AND "));
   const std::string shown = fmt::format("FROM {}{}", listed.relation, listed.where()) + (is_cut ? order : "");
   if (!is_cut) return fmt::format("strategy_digest IN (SELECT strategy_digest {})", shown);
-  return fmt::format("(strategy_hash IN (SELECT strategy_hash {0}) OR value_digest IN (SELECT value_digest {0}))", shown);
+  return fmt::format("(strategy_hash IN (SELECT strategy_hash {0}) OR value_digest IN (SELECT value_digest {0}))",
+                     shown);
 }
 
 Status print_identity_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
@@ -178,7 +181,8 @@ Status run_list(const ListOptions& options) {
   if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;
   SB_RETURN_IF_ERROR(engine->query(
-      fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order), &stream));
+      fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order),
+      &stream));
   SB_RETURN_IF_ERROR(print_result(&stream, options.common));
 
   if (options.common.quiet) return Status();

@@ -84,7 +84,8 @@ int run(int argc, char** argv) {
   add_order(*command, list.common);
   add_output(*command, list.common);
   command->add_option("--type", list.type, "A strategy_type");
-  command->add_option("--param", list.parameters, "period=20, 'std_dev>=2', flag=true, 'mode=\"1\"' for text: as often as needed");
+  command->add_option("--param", list.parameters,
+                      "period=20, 'std_dev>=2', flag=true, 'mode=\"1\"' for text: as often as needed");
   command->add_option("--where", list.where, "A condition in SQL over the view strategies");
   command->add_option("--leaf", list.leaf,
                       "'bollinger_bands period=20 std_dev>=2': what contains such a leaf; * is any type");
@@ -102,7 +103,8 @@ int run(int argc, char** argv) {
 
   DiffOptions diff;
   command = app.add_subcommand("diff", "Compare two strategies or two runs; exit status 1 when they differ");
-  command->add_option("a", diff.a, "A strategy (id, digits of a hash, JSON file, -) or a run (name, directory)")->required();
+  command->add_option("a", diff.a, "A strategy (id, digits of a hash, JSON file, -) or a run (name, directory)")
+      ->required();
   command->add_option("b", diff.b, "The other one")->required();
   command->add_flag("--all", diff.all, "Of runs: what is the same in both, too");
   add_store(*command, diff.common);
@@ -111,7 +113,8 @@ int run(int argc, char** argv) {
 
   VerifyOptions verify;
   command = app.add_subcommand("verify", "Check that every file of a store or run is the one that was recorded");
-  command->add_option("path,--store", verify.common.store, "A store or a run (else SIGNALBOOK_STORE, else where you are)");
+  command->add_option("path,--store", verify.common.store,
+                      "A store or a run (else SIGNALBOOK_STORE, else where you are)");
   command->add_flag("--quiet,-q", verify.common.quiet, "Nothing but what was found");
   command->callback([&] { status = run_verify(verify); });
 

@@ -24,7 +24,8 @@ constexpr std::string_view kSpace = " \t\n";
 
 std::string trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(kSpace);
-  return begin == std::string_view::npos ? "" : std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
+  return begin == std::string_view::npos ? ""
+                                         : std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
 }
 
 // "name op " at the beginning, which is taken away; the value is what follows.
@@ -86,7 +87,8 @@ std::string_view column_type_of(const JsonValue& cell) {
 
 std::string sql_literal(const JsonValue& cell) {
   if (const bool* boolean = cell.boolean()) return *boolean ? "true" : "false";
-  if (const double* real = cell.real()) return fmt::format("CAST({} AS DOUBLE)", quote_sql_text(fmt::format("{}", *real)));
+  if (const double* real = cell.real())
+    return fmt::format("CAST({} AS DOUBLE)", quote_sql_text(fmt::format("{}", *real)));
   return quote_sql_text(*cell.text());
 }
 
@@ -149,10 +151,10 @@ Result<std::string> ask_configurations(SqlEngine& engine, const ParameterView& v
                                        const std::vector<std::string>& columns) {
   std::vector<std::string> is_given;
   for (const std::string& column : columns) is_given.push_back(quote_sql_name(column) + " IS NOT NULL");
-  SB_ASSIGN_OR_RETURN(const Table rows,
-                      ask(engine, fmt::format("SELECT lower(hex({0})), any_value({1}) FROM {2} WHERE {3} GROUP BY {0}",
-                                              view.digest_column, view.config_column, view.name,
-                                              fmt::join(is_given, " OR "))));
+  SB_ASSIGN_OR_RETURN(
+      const Table rows,
+      ask(engine, fmt::format("SELECT lower(hex({0})), any_value({1}) FROM {2} WHERE {3} GROUP BY {0}",
+                              view.digest_column, view.config_column, view.name, fmt::join(is_given, " OR "))));
   std::vector<std::string> digests;
   for (size_t row = 0; row < rows.row_count(); ++row) {
     const Result<JsonValue> config = parse_json(rows.columns[1].texts[row]);

@@ -169,7 +169,8 @@ void append(const Difference& difference, size_t digits, const RunDiffOptions& o
 
 // One configuration may stand in a run more than once on a feed, with different traces. What says the same goes
 // together first, then what is left, in order.
-void RunDiff::State::pair(std::vector<TraceRow>& rows_a, std::vector<TraceRow>& rows_b, std::vector<Difference>& found) {
+void RunDiff::State::pair(std::vector<TraceRow>& rows_a, std::vector<TraceRow>& rows_b,
+                          std::vector<Difference>& found) {
   const auto add_both = [&](TraceRow& row_a, TraceRow& row_b) {
     const char* change = "same";
     if (row_a.data_id != row_b.data_id) {

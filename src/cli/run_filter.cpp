@@ -37,9 +37,9 @@ Result<std::string> choose_runs(const std::vector<std::string>& names, Scope& sc
     constexpr size_t kMostNamed = 12;
     std::vector<std::string> known;
     for (size_t i = 0; i < runs.size() && i < kMostNamed; ++i) known.push_back(runs[i].run_id);
-    return Status::not_found(fmt::format("no run of {} fits --run {}; there are {}{}", scope.store_path, given,
-                                         fmt::join(known, ", "),
-                                         runs.size() > kMostNamed ? fmt::format(" and {} more", runs.size() - kMostNamed) : ""));
+    return Status::not_found(
+        fmt::format("no run of {} fits --run {}; there are {}{}", scope.store_path, given, fmt::join(known, ", "),
+                    runs.size() > kMostNamed ? fmt::format(" and {} more", runs.size() - kMostNamed) : ""));
   }
   scope.run_path.reset();
   for (const RunLocation& run : runs) {

@@ -32,12 +32,14 @@ Status print_determinism(SqlEngine& engine, const std::string& condition, const 
   // A trace that was not observed to its end differs for another reason.
   SB_ASSIGN_OR_RETURN(
       const Table rows,
-      ask(engine, fmt::format("SELECT string_agg(DISTINCT run_id, ', ' ORDER BY run_id), left(lower(hex(strategy_digest)), {1}), "
-                              "symbol, timeframe, code_version, count(DISTINCT trace_hash) FROM strategies JOIN "
-                              "(SELECT run_id, code_version FROM runs) USING (run_id) WHERE ({0}) AND complete "
-                              "GROUP BY strategy_digest, symbol, timeframe, data_id, code_version "
-                              "HAVING count(DISTINCT trace_hash) > 1 ORDER BY ALL",
-                              condition, kCollisionDigits)));
+      ask(engine,
+          fmt::format(
+              "SELECT string_agg(DISTINCT run_id, ', ' ORDER BY run_id), left(lower(hex(strategy_digest)), {1}), "
+              "symbol, timeframe, code_version, count(DISTINCT trace_hash) FROM strategies JOIN "
+              "(SELECT run_id, code_version FROM runs) USING (run_id) WHERE ({0}) AND complete "
+              "GROUP BY strategy_digest, symbol, timeframe, data_id, code_version "
+              "HAVING count(DISTINCT trace_hash) > 1 ORDER BY ALL",
+              condition, kCollisionDigits)));
   for (size_t row = 0; row < rows.row_count(); ++row) {
     const auto text = [&](size_t column) { return cell_text(rows.columns[column], row); };
     const std::string what = fmt::format("{} traces of {} on the same bars of {} {} ({}) differ", text(5), text(1),
@@ -47,9 +49,10 @@ Status print_determinism(SqlEngine& engine, const std::string& condition, const 
                                       "(signalbook record --code-version)",
                                       what));
     } else {
-      print_note(options, fmt::format("warning: not deterministic: {}, and so does not code_version {}: the code depends "
-                                      "on something that the configuration does not say",
-                                      what, text(4)));
+      print_note(options,
+                 fmt::format("warning: not deterministic: {}, by the same code_version {}: the code depends on "
+                             "something that the configuration does not say",
+                             what, text(4)));
     }
   }
   return Status();
@@ -118,17 +121,19 @@ Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size
 Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
   if (options.quiet) return Status();
   SB_RETURN_IF_ERROR(print_determinism(engine, condition, options));
-  SB_ASSIGN_OR_RETURN(const std::vector<Candidate> spellings,
-                      find_candidates(engine, fmt::format("value_digest IN (SELECT value_digest FROM strategies WHERE "
-                                                          "{0}) AND strategy_digest NOT IN (SELECT strategy_digest FROM "
-                                                          "strategies WHERE {0})",
-                                                          condition)));
+  SB_ASSIGN_OR_RETURN(
+      const std::vector<Candidate> spellings,
+      find_candidates(engine, fmt::format("value_digest IN (SELECT value_digest FROM strategies WHERE "
+                                          "{0}) AND strategy_digest NOT IN (SELECT strategy_digest FROM "
+                                          "strategies WHERE {0})",
+                                          condition)));
   if (!spellings.empty()) {
     print_note(options, "same values, other spelling (2 and 2.0):" + list_candidates(spellings));
   }
-  SB_ASSIGN_OR_RETURN(const std::string collisions,
-                      collision_note(engine, fmt::format("strategy_hash IN (SELECT strategy_hash FROM strategies WHERE {})",
-                                                         condition)));
+  SB_ASSIGN_OR_RETURN(
+      const std::string collisions,
+      collision_note(engine,
+                     fmt::format("strategy_hash IN (SELECT strategy_hash FROM strategies WHERE {})", condition)));
   if (!collisions.empty()) print_note(options, collisions);
   return Status();
 }

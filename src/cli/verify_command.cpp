@@ -25,10 +25,10 @@ Status run_verify(const VerifyOptions& options) {
   const std::string read = fmt::format("{}, {}, {} of bars", count_of(summary.run_count, "run"),
                                        count_of(summary.trace_count, "trace"), count_of(summary.bars_count, "file"));
   if (summary.damage_count > 0) {
-    return Status::damaged(fmt::format("{} read: {} of damage, {}; bring these files back from a copy, or record the "
-                                       "run again",
-                                       read, count_of(summary.damage_count, "case"),
-                                       count_of(summary.problem_count, "other finding")));
+    return Status::damaged(
+        fmt::format("{} read: {} of damage, {}; bring these files back from a copy, or record the "
+                    "run again",
+                    read, count_of(summary.damage_count, "case"), count_of(summary.problem_count, "other finding")));
   }
   if (summary.problem_count > 0) {
     return Status::not_found(fmt::format("{} read: every file is the one that was recorded; {}", read,

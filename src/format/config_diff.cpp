@@ -28,7 +28,8 @@ JsonValue as_integer(const JsonValue& value) {
 
 bool is_strategy_list(const JsonValue& value) {
   const Array* items = value.array();
-  return items != nullptr && std::ranges::all_of(*items, [](const JsonValue& item) { return item.object() != nullptr; });
+  return items != nullptr &&
+         std::ranges::all_of(*items, [](const JsonValue& item) { return item.object() != nullptr; });
 }
 
 // ---- Matching the strategies of two lists ---------------------------------------------------------------------------

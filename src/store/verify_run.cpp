@@ -69,8 +69,8 @@ class Verification {
       summary_.byte_count += static_cast<int64_t>(bytes->size());
       return std::move(bytes).value();
     }
-    tell(Kind::damage, bytes.status().code() == StatusCode::not_found ? name + ": missing"
-                                                                      : name + ": " + bytes.status().message());
+    tell(Kind::damage,
+         bytes.status().code() == StatusCode::not_found ? name + ": missing" : name + ": " + bytes.status().message());
     return std::nullopt;
   }
 
@@ -129,8 +129,8 @@ Status Verification::check_run(const RunLocation& run) {
   check_counts(*description, *rows);
   keep(*description, *rows);
   if (description->layout != "files") {
-    tell(Kind::problem, fmt::format("layout '{}' is unknown to this program; its traces were not checked",
-                                    description->layout));
+    tell(Kind::problem,
+         fmt::format("layout '{}' is unknown to this program; its traces were not checked", description->layout));
     return Status();
   }
   check_traces(run, *rows);
@@ -164,9 +164,9 @@ void Verification::check_counts(const RunDescription& description, const std::ve
   int64_t changes = 0;
   for (const IndexRow& row : rows) changes += row.change_count;
   if (static_cast<int64_t>(rows.size()) == description.trace_count && changes == description.change_count) return;
-  tell(Kind::damage, fmt::format("{}: counts {} traces with {} changes, the index has {} with {}",
-                                 file::kRunDescription, description.trace_count, description.change_count, rows.size(),
-                                 changes));
+  tell(Kind::damage,
+       fmt::format("{}: counts {} traces with {} changes, the index has {} with {}", file::kRunDescription,
+                   description.trace_count, description.change_count, rows.size(), changes));
 }
 
 void Verification::check_traces(const RunLocation& run, const std::vector<IndexRow>& rows) {
@@ -244,8 +244,9 @@ Status Verification::check_store_directory(const std::vector<RunLocation>& runs)
     knows_all_bars_ = knows_all_bars_ && !is_described;
     if (is_described) {
       // The description is renamed into place last but one.
-      tell(Kind::damage, entry.name,
-           fmt::format("{}: missing; the recording died at its very end, or somebody removed it", file::kStrategyIndex));
+      tell(
+          Kind::damage, entry.name,
+          fmt::format("{}: missing; the recording died at its very end, or somebody removed it", file::kStrategyIndex));
     } else if (has_traces) {
       tell(Kind::problem, entry.name, "no finished run: a recording that died, or is still going on");
     }
@@ -289,9 +290,9 @@ void Verification::compare_traces() {
     const auto other = std::find_if(begin, end, [&](const KnownTrace& t) { return t.trace_hash != begin->trace_hash; });
     if (other != end) {
       const std::string digits = to_hex(begin->digest).substr(0, kCollisionDigits);
-      const std::string runs = begin->run == other->run ? "twice in " + run_ids_[begin->run]
-                                                        : fmt::format("in {} and {}", run_ids_[begin->run],
-                                                                      run_ids_[other->run]);
+      const std::string runs = begin->run == other->run
+                                   ? "twice in " + run_ids_[begin->run]
+                                   : fmt::format("in {} and {}", run_ids_[begin->run], run_ids_[other->run]);
       tell(Kind::problem, fmt::format("strategy {} {} has one configuration, one code_version and the same bars, but "
                                       "different traces: the code is not deterministic",
                                       digits, runs));
@@ -317,8 +318,8 @@ void Verification::report_collisions() {
   const KnownTrace* previous = nullptr;
   for (const KnownTrace& trace : traces_) {
     if (previous != nullptr && trace.digest == previous->digest) continue;
-    const bool shares =
-        previous != nullptr && std::equal(trace.digest.begin(), trace.digest.begin() + kHashBytes, previous->digest.begin());
+    const bool shares = previous != nullptr &&
+                        std::equal(trace.digest.begin(), trace.digest.begin() + kHashBytes, previous->digest.begin());
     if (!shares) tell_sharing();
     if (shares && sharing.empty()) sharing.push_back(to_hex(previous->digest));
     if (shares) sharing.push_back(to_hex(trace.digest));
