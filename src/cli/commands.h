@@ -46,14 +46,29 @@ struct ListOptions {
   std::string type;
   std::vector<std::string> parameters;  // period=20, std_dev>=2
   std::string where;
+  std::string leaf;               // bollinger_bands period=20
+  std::vector<std::string> runs;  // names or patterns
 };
 Status run_list(const ListOptions& options);
 
 struct ShowOptions {
   CommonOptions common;
   std::string strategy;
+  std::vector<std::string> runs;  // names or patterns
 };
 Status run_show(const ShowOptions& options);
+
+struct DiffOptions {
+  CommonOptions common;
+  std::string a, b;  // two strategies (id, digits of a hash, file) or two runs (name, directory)
+  bool all = false;
+};
+Status run_diff(const DiffOptions& options);
+
+struct VerifyOptions {
+  CommonOptions common;
+};
+Status run_verify(const VerifyOptions& options);
 
 struct TraceOptions {
   CommonOptions common;

@@ -5,9 +5,15 @@
 
 #include <span>
 
+#include "base/ascii.h"
 #include "base/digest.h"
 #include "base/time_text.h"
+#include "base/utf8.h"
+#include "cli/config_summary.h"
+#include "cli/text_table.h"
 #include "format/json_value.h"
+#include "format/short_digest.h"
+#include "format/strategy_identity.h"
 #include "query/arrow_c_stream.h"
 #include "query/sql_views.h"
 
@@ -19,28 +25,69 @@ Result<Table> ask(SqlEngine& engine, const std::string& query) {
   return table_from_stream(&stream);
 }
 
-Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name) {
+Result<std::vector<Candidate>> find_candidates(SqlEngine& engine, const std::string& condition) {
+  SB_ASSIGN_OR_RETURN(const Table rows,
+                      ask(engine, fmt::format("SELECT lower(hex(strategy_digest)) AS digest, any_value(strategy_type), "
+                                              "any_value(strategy_config) FROM strategies WHERE {} GROUP BY digest "
+                                              "ORDER BY digest",
+                                              condition)));
+  std::vector<Candidate> candidates;
+  for (size_t row = 0; row < rows.row_count(); ++row) {
+    candidates.push_back({rows.columns[0].texts[row], rows.columns[1].texts[row], rows.columns[2].texts[row]});
+  }
+  return candidates;
+}
+
+std::string list_candidates(const std::vector<Candidate>& candidates, size_t least_digits) {
+  constexpr size_t kMostNamed = 20;
+  std::vector<std::string> digests;
+  for (const Candidate& candidate : candidates) digests.push_back(candidate.digest);
+  const size_t digits = digits_to_tell_apart(digests, least_digits);
+  std::string text;
+  for (size_t i = 0; i < candidates.size() && i < kMostNamed; ++i) {
+    text +=
+        fmt::format("\n  {}  {}  {}", candidates[i].digest.substr(0, digits),
+                    escape_control_characters(to_valid_utf8(candidates[i].type)), config_summary(candidates[i].config));
+  }
+  if (candidates.size() > kMostNamed) text += fmt::format("\n  and {} more", candidates.size() - kMostNamed);
+  return text;
+}
+
+Result<std::string> collision_note(SqlEngine& engine, const std::string& condition) {
+  const std::string colliding = fmt::format(
+      "strategy_hash IN (SELECT strategy_hash FROM strategies{} GROUP BY strategy_hash "
+      "HAVING count(DISTINCT strategy_digest) > 1)",
+      condition.empty() ? "" : " WHERE " + condition);
+  SB_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates, find_candidates(engine, colliding));
+  if (candidates.empty()) return std::string();
+  return fmt::format(
+      "{} different strategies share the {} digits of a strategy_hash with another one; they are kept apart, and more "
+      "digits name each:{}",
+      candidates.size(), kStrategyHashLength, list_candidates(candidates, kCollisionDigits));
+}
+
+Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name, const std::string& among) {
+  const std::string and_among = among.empty() ? "" : " AND " + among;
   const std::string quoted = quote_sql_text(name);
   const std::string by_id = fmt::format("(strategy_id = {0} OR list_contains(aliases, {0}))", quoted);
-  SB_ASSIGN_OR_RETURN(const Table ids, ask(engine, "SELECT count(*) FROM strategies WHERE " + by_id));
+  SB_ASSIGN_OR_RETURN(const Table ids, ask(engine, "SELECT count(*) FROM strategies WHERE " + by_id + and_among));
   if (ids.columns.front().integers.front() > 0) return by_id;
 
-  constexpr size_t kMinDigits = 4, kMaxDigits = 64, kMostNamed = 20;
+  constexpr size_t kMinDigits = 4, kMaxDigits = 64;
   const bool is_prefix = name.size() >= kMinDigits && name.size() <= kMaxDigits &&
                          name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
   if (is_prefix) {
-    const std::string by_hash = fmt::format("starts_with(lower(hex(strategy_digest)), lower({}))", quoted);
-    SB_ASSIGN_OR_RETURN(const Table digests,
-                        ask(engine, fmt::format("SELECT DISTINCT lower(hex(strategy_digest)) AS digest, strategy_type "
-                                                "FROM strategies WHERE {} ORDER BY digest LIMIT {}",
-                                                by_hash, kMostNamed)));
-    if (digests.row_count() == 1) return by_hash;
-    if (digests.row_count() > 1) {
-      std::string message = fmt::format("{} fits {} strategies; give more digits:", name, digests.row_count());
-      for (size_t i = 0; i < digests.row_count(); ++i) {
-        message += fmt::format("\n  {}  {}", digests.columns[0].texts[i].substr(0, 16), digests.columns[1].texts[i]);
-      }
-      return Status::invalid(message);
+    const std::string prefix = to_lower_ascii(name);
+    // The hash is shorter than the digest and need not be written out first.
+    std::string by_hash = fmt::format("starts_with(strategy_hash, '{}')", prefix.substr(0, kStrategyHashLength));
+    if (prefix.size() > kStrategyHashLength) {
+      by_hash += fmt::format(" AND starts_with(lower(hex(strategy_digest)), '{}')", prefix);
+    }
+    SB_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates, find_candidates(engine, by_hash + and_among));
+    if (candidates.size() == 1) return by_hash;
+    if (candidates.size() > 1) {
+      return Status::invalid(fmt::format("{} fits {} strategies; give more digits:", name, candidates.size()) +
+                             list_candidates(candidates));
     }
   }
   return Status::not_found(

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/status.h"
+#include "format/strategy_identity.h"
 #include "query/sql_engine.h"
 #include "store/table.h"
 
@@ -13,7 +15,25 @@ Result<Table> ask(SqlEngine& engine, const std::string& query);
 
 // A condition on the view strategies that picks what a user names: a strategy_id or an alias, else a strategy by 4 or
 // more digits of its hash. NotFound when there is none, Invalid with the candidates when digits fit several strategies.
-Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name);
+// `among`, where given, is a condition on the rows that are looked at.
+Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name, const std::string& among = "");
+
+// A strategy to choose from.
+struct Candidate {
+  std::string digest;  // 64 hex digits
+  std::string type;
+  std::string config;  // JSON as given
+};
+
+// The strategies that fit a condition on the view strategies, each once, by digest.
+Result<std::vector<Candidate>> find_candidates(SqlEngine& engine, const std::string& condition);
+
+// A line for each: digits that tell them apart, type and parameters.
+std::string list_candidates(const std::vector<Candidate>& candidates, size_t least_digits = kStrategyHashLength);
+
+// What to say of the strategies that fit a condition (or all) where two of them share a strategy_hash; empty where
+// none do.
+Result<std::string> collision_note(SqlEngine& engine, const std::string& condition);
 
 // " ORDER BY ..." for what --sort-by names: a column, "column asc" or "column desc". NULL comes last.
 std::string sort_clause(const std::string& sort_by);

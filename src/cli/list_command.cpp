@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
+#include <string>
 #include <string_view>
 
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
-#include "ingest/cell.h"
+#include "cli/parameter_filter.h"
+#include "cli/run_filter.h"
 #include "query/arrow_c_stream.h"
 #include "query/sql_engine.h"
 #include "query/sql_views.h"
@@ -17,140 +18,183 @@ namespace signalbook::cli {
 
 namespace {
 
-// Whether a column holds a parameter's numbers, text (__str) or booleans (__bool). Where names differ only in case,
-// later ones have __2 and so on: then the case of the letters tells which is meant.
-bool holds_parameter(std::string_view column, std::string_view name) {
-  for (const std::string_view part : {std::string_view("param_"), name}) {
-    if (!column.starts_with(part)) return false;
-    column.remove_prefix(part.size());
-  }
-  for (const std::string_view form : {"__str", "__bool"}) {
-    if (column.starts_with(form)) {
-      column.remove_prefix(form.size());
-      break;
-    }
-  }
-  return column.empty() || (column.size() > 2 && column.starts_with("__") &&
-                            column.find_first_not_of("0123456789", 2) == std::string_view::npos);
-}
-
-// What a column of this type is compared with; empty where a value of another kind is asked for. 20 is a number, true a
-// boolean, "20" in double quotes text, and so is anything else; an integer that no double holds stands as text, too.
-std::string operand_for(const std::string& column_type, const std::string& value) {
-  const bool is_quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
-  if (is_quoted) return column_type == "VARCHAR" ? quote_sql_text(value.substr(1, value.size() - 2)) : "";
-  if (value == "true" || value == "false") return column_type == "BOOLEAN" ? value : "";
-  const std::optional<double> number = parse_number(value);
-  if (number.has_value() && !is_rounded_integer(value, number.value())) {
-    return column_type == "DOUBLE" ? fmt::format("{}", number.value()) : "";
-  }
-  return column_type == "VARCHAR" ? quote_sql_text(value) : "";
-}
-
-// "period=20", "std_dev >= 2", "mode!=fast" as a condition on the parameter's columns.
-Result<std::string> parameter_condition(const std::string& text, const Table& columns) {
-  const size_t begin = text.find_first_of("=<>!");
-  constexpr const char* kOperators[] = {"!=", "<=", ">=", "==", "=", "<", ">"};
-  for (const char* const op : kOperators) {
-    if (begin == std::string::npos || begin == 0 || text.compare(begin, std::string_view(op).size(), op) != 0) continue;
-    std::string name = text.substr(0, begin), value = text.substr(begin + std::string_view(op).size());
-    name.erase(name.find_last_not_of(' ') + 1);
-    value.erase(0, std::min(value.find_first_not_of(' '), value.size()));
-    std::vector<std::string> conditions;
-    bool known = false;
-    for (size_t i = 0; i < columns.row_count(); ++i) {
-      const std::string& column = columns.columns[0].texts[i];
-      if (!holds_parameter(column, name)) continue;
-      known = true;
-      const std::string operand = operand_for(columns.columns[1].texts[i], value);
-      if (!operand.empty()) conditions.push_back(fmt::format("{} {} {}", quote_sql_name(column), op, operand));
-    }
-    if (known && conditions.empty()) conditions.emplace_back("false");
-    if (conditions.empty()) return Status::not_found(fmt::format("no strategy here has a parameter '{}'", name));
-    return fmt::format("({})", fmt::join(conditions, " OR "));
-  }
-  return Status::invalid(fmt::format("--param {} is not of the form name=value; there are = != < <= > >=", text));
-}
-
 constexpr const char* kLeadingColumns[] = {"strategy_id", "strategy_hash", "strategy_type", "symbol", "timeframe"};
+constexpr const char* kLeafColumns[] = {"leaf_path", "leaf_weight", "effective_weight"};
 constexpr const char* kOptionalColumns[] = {"constraints", "threshold", "total_return", "sharpe_ratio", "max_drawdown"};
 constexpr const char* kTrailingColumns[] = {"change_count", "bar_count"};
 
 // A parameter under its short name, unless another column of the list is called so.
 std::string select_parameter(const std::string& column) {
   const std::string name = column.substr(std::string_view("param_").size());
-  const auto is_name = [&](const char* other) { return name == other; };
-  const bool taken = name == "run_id" || std::any_of(std::begin(kLeadingColumns), std::end(kLeadingColumns), is_name) ||
-                     std::any_of(std::begin(kOptionalColumns), std::end(kOptionalColumns), is_name) ||
-                     std::any_of(std::begin(kTrailingColumns), std::end(kTrailingColumns), is_name);
+  const auto is_among = [&](const auto& names) {
+    return std::any_of(std::begin(names), std::end(names), [&](const char* other) { return name == other; });
+  };
+  const bool taken = name == "run_id" || is_among(kLeadingColumns) || is_among(kLeafColumns) ||
+                     is_among(kOptionalColumns) || is_among(kTrailingColumns);
   const std::string quoted = quote_sql_name(column);
   return taken || name.empty() ? quoted : quoted + " AS " + quote_sql_name(name);
+}
+
+std::string leaf_relation(const std::string& condition) {
+  // The names of a strategy's columns and of a component's overlap, so the leaves are chosen before they meet.
+  return fmt::format(
+      "(SELECT * FROM strategies JOIN (SELECT run_id, strategy_digest, path AS leaf_path, weight AS leaf_weight, "
+      "effective_weight FROM components WHERE {}) USING (run_id, strategy_digest))",
+      condition);
+}
+
+// What is listed, as a table to select from: the view, or the view with a row for each leaf that fits.
+struct Listed {
+  std::string relation = "strategies";
+  std::vector<std::string> conditions;
+  std::vector<std::string> leaf_columns;
+
+  std::string where() const {
+    return conditions.empty() ? "" : fmt::format(" WHERE {}", fmt::join(conditions, " AND "));
+  }
+};
+
+Result<std::string> leaf_condition(SqlEngine& engine, const std::string& text) {
+  SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(text));
+  std::vector<std::string> conditions = {"is_leaf"};
+  if (pattern.type != "*") conditions.push_back("component_type = " + quote_sql_text(pattern.type));
+  if (!pattern.comparisons.empty()) {
+    SB_ASSIGN_OR_RETURN(const ParameterView view,
+                        describe_parameters(engine, "components", "component_digest", "component_config"));
+    for (const Comparison& comparison : pattern.comparisons) {
+      SB_ASSIGN_OR_RETURN(std::string condition, comparison_condition(engine, view, comparison));
+      conditions.push_back(std::move(condition));
+    }
+  }
+  return fmt::format("{}", fmt::join(conditions, " AND "));
+}
+
+// A list may be empty; that a type is nowhere in the index is more likely a slip of the pen.
+Status print_unknown_type(SqlEngine& engine, const std::string& type, const CommonOptions& options) {
+  SB_ASSIGN_OR_RETURN(const Table types, ask(engine, "SELECT DISTINCT strategy_type FROM strategies"));
+  const std::vector<std::string>& known = types.columns.front().texts;
+  if (std::ranges::find(known, type) != known.end()) return Status();
+  SB_ASSIGN_OR_RETURN(const std::string nearest, nearest_names(engine, type, known));
+  print_note(options, fmt::format("no strategy here has the type '{}'; {}", type, nearest));
+  return Status();
+}
+
+Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const ParameterView& view,
+                           const std::string& run_condition) {
+  Listed listed;
+  if (!run_condition.empty()) listed.conditions.push_back(run_condition);
+  if (!options.type.empty()) listed.conditions.push_back("strategy_type = " + quote_sql_text(options.type));
+  for (const std::string& parameter : options.parameters) {
+    SB_ASSIGN_OR_RETURN(const Comparison comparison, parse_comparison(parameter));
+    SB_ASSIGN_OR_RETURN(std::string condition, comparison_condition(engine, view, comparison));
+    listed.conditions.push_back(std::move(condition));
+  }
+  if (!options.where.empty()) listed.conditions.push_back("(" + options.where + ")");
+  if (options.leaf.empty()) return listed;
+
+  SB_ASSIGN_OR_RETURN(const std::string leaf, leaf_condition(engine, options.leaf));
+  listed.relation = leaf_relation(leaf);
+  listed.leaf_columns.assign(std::begin(kLeafColumns), std::end(kLeafColumns));
+  return listed;
+}
+
+// How many rows there are, and in how many of them each optional column is not NULL.
+struct Counts {
+  int64_t rows = 0;
+  std::vector<int64_t> given;
+};
+
+Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::vector<std::string>& columns) {
+  std::string counts = "count(*) AS n";
+  for (const std::string& column : columns) counts += fmt::format(", count({})", quote_sql_name(column));
+  SB_ASSIGN_OR_RETURN(const Table table,
+                      ask(engine, fmt::format("SELECT {} FROM {}{}", counts, listed.relation, listed.where())));
+  Counts result = {.rows = table.columns.front().integers.front(), .given = {}};
+  for (size_t i = 0; i < columns.size(); ++i) result.given.push_back(table.columns[i + 1].integers.front());
+  return result;
+}
+
+// The strategies that notes speak of: all that are listed. Where a limit cuts the list, only those that are like one
+// of the rows shown: to compare a million identities would take longer than all the rest.
+std::string noted_condition(const Listed& listed, const std::string& order, bool is_cut) {
+  if (!is_cut && listed.leaf_columns.empty()) return fmt::format("{}", fmt::join(listed.conditions, " AND "));
+  const std::string shown = fmt::format("FROM {}{}", listed.relation, listed.where()) + (is_cut ? order : "");
+  if (!is_cut) return fmt::format("strategy_digest IN (SELECT strategy_digest {})", shown);
+  return fmt::format("(strategy_hash IN (SELECT strategy_hash {0}) OR value_digest IN (SELECT value_digest {0}))",
+                     shown);
+}
+
+Status print_identity_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
+  SB_ASSIGN_OR_RETURN(
+      const Table table,
+      ask(engine, fmt::format("SELECT count(strategy_digest), count(DISTINCT h), count(DISTINCT v) FROM (SELECT "
+                              "strategy_digest, any_value(strategy_hash) AS h, any_value(value_digest) AS v FROM "
+                              "strategies{}{} GROUP BY strategy_digest)",
+                              condition.empty() ? "" : " WHERE ", condition)));
+  const auto count = [&](size_t column) { return table.columns[column].integers.front(); };
+  const int64_t digests = count(0), hashes = count(1), values = count(2);
+  if (digests > values) {
+    print_note(options,
+               fmt::format("{} configurations stand here with the same values in another spelling (2 and 2.0): they "
+                           "have the same value_digest and different hashes",
+                           with_separators(digests - values)));
+  }
+  if (digests == hashes) return Status();
+  // So rare that a second question does no harm.
+  SB_ASSIGN_OR_RETURN(const std::string note, collision_note(engine, condition));
+  print_note(options, note);
+  return Status();
 }
 
 }  // namespace
 
 Status run_list(const ListOptions& options) {
-  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
+  SB_ASSIGN_OR_RETURN(Scope scope, find_scope(options.common));
+  SB_ASSIGN_OR_RETURN(const std::string run_condition, choose_runs(options.runs, scope));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(posix_file_system(), scope));
-  SB_ASSIGN_OR_RETURN(const Table described,
-                      ask(*engine, "SELECT column_name, column_type FROM (DESCRIBE strategies)"));
-  const std::vector<std::string>& columns = described.columns.front().texts;
-
-  std::vector<std::string> conditions;
-  if (!options.type.empty()) conditions.push_back("strategy_type = " + quote_sql_text(options.type));
-  for (const std::string& parameter : options.parameters) {
-    SB_ASSIGN_OR_RETURN(std::string condition, parameter_condition(parameter, described));
-    conditions.push_back(std::move(condition));
-  }
-  if (!options.where.empty()) conditions.push_back("(" + options.where + ")");
-  const std::string where = conditions.empty() ? "" : fmt::format(" WHERE {}", fmt::join(conditions, " AND "));
+  SB_ASSIGN_OR_RETURN(const ParameterView view,
+                      describe_parameters(*engine, "strategies", "strategy_digest", "strategy_config"));
+  SB_ASSIGN_OR_RETURN(const Listed listed, find_listed(*engine, options, view, run_condition));
 
   // Which columns say something about the strategies that fit: a sweep of moving averages needs no column of std_dev.
   std::vector<std::string> optional_columns;
-  for (const std::string& column : columns) {
+  for (const std::string& column : view.columns.columns.front().texts) {
     if (column.starts_with("param_")) optional_columns.push_back(column);
   }
   optional_columns.insert(optional_columns.end(), std::begin(kOptionalColumns), std::end(kOptionalColumns));
-  std::string counts = "SELECT count(*) AS strategies";
-  for (const std::string& column : optional_columns) counts += fmt::format(", count({})", quote_sql_name(column));
-  SB_ASSIGN_OR_RETURN(const Table counted, ask(*engine, counts + " FROM strategies" + where));
+  SB_ASSIGN_OR_RETURN(const Counts counts, count_listed(*engine, listed, optional_columns));
 
   std::vector<std::string> selected;
   if (!scope.run_path) selected.emplace_back("run_id");
   selected.insert(selected.end(), std::begin(kLeadingColumns), std::end(kLeadingColumns));
+  selected.insert(selected.end(), listed.leaf_columns.begin(), listed.leaf_columns.end());
   for (size_t i = 0; i < optional_columns.size(); ++i) {
-    if (counted.columns[i + 1].integers.front() == 0) continue;
+    if (counts.given[i] == 0) continue;
     const std::string& column = optional_columns[i];
     selected.push_back(column.starts_with("param_") ? select_parameter(column) : column);
   }
   selected.insert(selected.end(), std::begin(kTrailingColumns), std::end(kTrailingColumns));
 
-  std::string query = fmt::format("SELECT {} FROM strategies{}", fmt::join(selected, ", "), where);
-  if (options.common.sort_by.empty()) {
-    query += " ORDER BY run_id, trace_id";
-  } else {
-    query += sort_clause(options.common.sort_by) + ", run_id, trace_id";
-  }
-  if (options.common.limit >= 0) query += fmt::format(" LIMIT {}", options.common.limit);
+  const std::string last = listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
+  std::string order = options.common.sort_by.empty() ? " ORDER BY " : sort_clause(options.common.sort_by) + ", ";
+  order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
+  if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;
-  SB_RETURN_IF_ERROR(engine->query(query, &stream));
+  SB_RETURN_IF_ERROR(engine->query(
+      fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order),
+      &stream));
   SB_RETURN_IF_ERROR(print_result(&stream, options.common));
 
-  const int64_t total = counted.columns.front().integers.front();
-  if (options.common.limit >= 0 && total > options.common.limit) {
-    print_note(options.common,
-               fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(total)));
+  if (options.common.quiet) return Status();
+  if (counts.rows == 0 && !options.type.empty()) {
+    SB_RETURN_IF_ERROR(print_unknown_type(*engine, options.type, options.common));
   }
-  SB_ASSIGN_OR_RETURN(const Table spellings,
-                      ask(*engine, "SELECT count(*) FROM (SELECT value_digest FROM strategies" + where +
-                                       " GROUP BY ALL HAVING count(DISTINCT strategy_digest) > 1)"));
-  if (const int64_t count = spellings.columns.front().integers.front(); count > 0) {
+  const bool is_cut = options.common.limit >= 0 && counts.rows > options.common.limit;
+  if (is_cut) {
     print_note(options.common,
-               fmt::format("{} configurations stand here with the same values in another spelling (2 and 2.0): they "
-                           "have the same value_digest and different hashes",
-                           with_separators(count)));
+               fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(counts.rows)));
   }
-  return Status();
+  return print_identity_notes(*engine, noted_condition(listed, order, is_cut), options.common);
 }
 
 }  // namespace signalbook::cli

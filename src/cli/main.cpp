@@ -22,6 +22,13 @@ void add_order(CLI::App& command, CommonOptions& options) {
   command.add_option("--sort-by", options.sort_by, "A column, or 'column desc'");
 }
 
+void add_runs(CLI::App& command, std::vector<std::string>& runs) {
+  // One at a time, so that what follows it is not taken for another run.
+  command.add_option("--run", runs, "Only this run of the store, or those that fit 'run_*': as often as needed")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void add_output(CLI::App& command, CommonOptions& options) {
   command.add_option("--format", options.format, "table, csv, json, md or parquet")->capture_default_str();
   command.add_option("--limit", options.limit, "Rows at the most")->check(CLI::NonNegativeNumber);
@@ -77,8 +84,12 @@ int run(int argc, char** argv) {
   add_order(*command, list.common);
   add_output(*command, list.common);
   command->add_option("--type", list.type, "A strategy_type");
-  command->add_option("--param", list.parameters, "period=20, 'std_dev>=2', flag=true, 'mode=\"1\"' for text: as often as needed");
+  command->add_option("--param", list.parameters,
+                      "period=20, 'std_dev>=2', flag=true, 'mode=\"1\"' for text: as often as needed");
   command->add_option("--where", list.where, "A condition in SQL over the view strategies");
+  command->add_option("--leaf", list.leaf,
+                      "'bollinger_bands period=20 std_dev>=2': what contains such a leaf; * is any type");
+  add_runs(*command, list.runs);
   command->callback([&] { status = run_list(list); });
 
   ShowOptions show;
@@ -87,7 +98,25 @@ int run(int argc, char** argv) {
   add_store(*command, show.common);
   add_order(*command, show.common);
   add_output(*command, show.common);
+  add_runs(*command, show.runs);
   command->callback([&] { status = run_show(show); });
+
+  DiffOptions diff;
+  command = app.add_subcommand("diff", "Compare two strategies or two runs; exit status 1 when they differ");
+  command->add_option("a", diff.a, "A strategy (id, digits of a hash, JSON file, -) or a run (name, directory)")
+      ->required();
+  command->add_option("b", diff.b, "The other one")->required();
+  command->add_flag("--all", diff.all, "Of runs: what is the same in both, too");
+  add_store(*command, diff.common);
+  add_output(*command, diff.common);
+  command->callback([&] { status = run_diff(diff); });
+
+  VerifyOptions verify;
+  command = app.add_subcommand("verify", "Check that every file of a store or run is the one that was recorded");
+  command->add_option("path,--store", verify.common.store,
+                      "A store or a run (else SIGNALBOOK_STORE, else where you are)");
+  command->add_flag("--quiet,-q", verify.common.quiet, "Nothing but what was found");
+  command->callback([&] { status = run_verify(verify); });
 
   TraceOptions trace;
   command = app.add_subcommand("trace", "Print the changes of a strategy, or its signal on every bar");

@@ -6,6 +6,8 @@
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
 #include "cli/strategy_tree_text.h"
+#include "cli/run_filter.h"
+#include "cli/strategy_report.h"
 #include "cli/text_table.h"
 #include "format/json_value.h"
 #include "query/arrow_c_stream.h"
@@ -45,23 +47,34 @@ void print_row(const Table& table, size_t row) {
 }  // namespace
 
 Status run_show(const ShowOptions& options) {
-  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
+  SB_ASSIGN_OR_RETURN(Scope scope, find_scope(options.common));
+  SB_ASSIGN_OR_RETURN(const std::string run_condition, choose_runs(options.runs, scope));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(posix_file_system(), scope));
-  SB_ASSIGN_OR_RETURN(const std::string condition, strategy_condition(*engine, options.strategy));
+  SB_ASSIGN_OR_RETURN(std::string condition, strategy_condition(*engine, options.strategy, run_condition));
+  if (!run_condition.empty()) condition += " AND " + run_condition;
   std::string query = "SELECT * FROM strategies WHERE " + condition;
   query += options.common.sort_by.empty() ? " ORDER BY run_id, trace_id" : sort_clause(options.common.sort_by);
   if (options.common.limit >= 0) query += fmt::format(" LIMIT {}", options.common.limit);
   if (options.common.format != "table") {
     ArrowArrayStream stream;
     SB_RETURN_IF_ERROR(engine->query(query, &stream));
-    return print_result(&stream, options.common);
+    SB_RETURN_IF_ERROR(print_result(&stream, options.common));
+    return print_strategy_notes(*engine, condition, options.common);
   }
   SB_ASSIGN_OR_RETURN(const Table rows, ask(*engine, query));
-  for (size_t row = 0; row < rows.row_count(); ++row) {
-    if (row > 0) fmt::print("\n");
-    print_row(rows, row);
+  bool is_first = true;
+  for (const std::vector<size_t>& traces : rows_by_strategy(rows)) {
+    if (!is_first) fmt::print("\n");
+    is_first = false;
+    if (traces.size() == 1) {
+      print_row(rows, traces.front());
+      continue;
+    }
+    print_row(common_columns(rows, traces.front()), 0);
+    fmt::print("\n");
+    SB_RETURN_IF_ERROR(print_traces(*engine, rows, traces, options.common));
   }
-  return Status();
+  return print_strategy_notes(*engine, condition, options.common);
 }
 
 }  // namespace signalbook::cli

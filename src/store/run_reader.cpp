@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "format/content_hash.h"
 #include "format/file_names.h"
+#include "format/short_digest.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
 
@@ -103,8 +104,9 @@ Result<std::vector<const IndexRow*>> RunReader::find(std::string_view name) cons
   }
   if (candidates.size() > 1) {
     std::string message = fmt::format("{} fits {} strategies; give more digits:", name, candidates.size());
-    for (const std::string& digest : candidates)
-      message += " " + digest.substr(0, std::max<size_t>(16, name.size() + 4));
+    const std::vector<std::string> digests(candidates.begin(), candidates.end());
+    const size_t digits = digits_to_tell_apart(digests, kCollisionDigits);
+    for (const std::string& digest : digests) message += " " + digest.substr(0, digits);
     return Status::invalid(message);
   }
   if (found.empty()) {

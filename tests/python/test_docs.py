@@ -1,6 +1,6 @@
 """The documents say what the program does: their commands run, their vectors and tables hold, their links lead somewhere.
 
-UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md print, and nothing else: vectors are never regenerated.
+UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md and docs/find.md print, and nothing else: vectors are never regenerated.
 """
 
 import csv
@@ -119,6 +119,34 @@ def test_record_runs_as_written(recorded):
     runs = {path.name for path in (recorded / "results").iterdir() if (path / "strategy_index.parquet").exists()}
     assert runs >= {"run_1", "wide", "long", "regimes", "held", "two_feeds", "from_arrow", "tagged"}
     assert "@@" not in text_of("record.md")
+
+
+# --- docs/find.md ---
+
+
+class Find(Record):
+    """Shows what a command says on both streams, because its notes are part of the answer; a time that stands still."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.environment |= {"SOURCE_DATE_EPOCH": "1735689600"}
+
+    def run_shell(self, body, must_fail):
+        printed = ""
+        for line in filter(lambda line: line.startswith("signalbook"), body.splitlines()):
+            done = subprocess.run(
+                ["bash", "-c", line], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            )
+            assert (done.returncode != 0) == must_fail, (line, done.stdout, done.stderr)
+            printed += re.sub(r" +$", "", done.stdout + done.stderr, flags=re.MULTILINE)
+        return printed
+
+
+def test_find_runs_as_written(tmp_path):
+    updated = Find(tmp_path).follow(text_of("find.md"))
+    if "UPDATE_GOLDEN" in os.environ:
+        (DOCS / "find.md").write_text(updated, encoding="utf-8")
+    assert (tmp_path / "results" / "in_sample").is_dir()
 
 
 # --- docs/read_trace.py ---

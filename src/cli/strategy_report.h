@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "cli/common.h"
+#include "query/sql_engine.h"
+#include "store/table.h"
+
+namespace signalbook::cli {
+
+// A strategy over all its runs, from rows of the view strategies.
+
+// The rows of each strategy together, in the order in which they come first.
+std::vector<std::vector<size_t>> rows_by_strategy(const Table& rows);
+
+// What is the same in every run of a strategy (identity, type, parameters, configuration), as a table of one row.
+Table common_columns(const Table& rows, size_t row);
+
+// A row for each trace of a strategy: where it stands, on which bars, by which code, and what came of it.
+Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size_t>& traces,
+                    const CommonOptions& options);
+
+// What a researcher should know of the strategies that fit a condition: traces that should be equal and are not, the
+// same values in another spelling, another strategy of the same hash.
+Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options);
+
+}  // namespace signalbook::cli
