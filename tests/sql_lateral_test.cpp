@@ -418,6 +418,17 @@ TEST_F(SqlLateralTest, RewritesCallsAndNothingElse) {
   }
 }
 
+// Positions that point at a comment that looks like the call: nothing is guessed.
+TEST_F(SqlLateralTest, RefusesWhatItCannotPlace) {
+  std::string spaces;
+  for (size_t i = 0; i < std::string_view("read_parquet*/").size(); ++i) spaces += "\u00a0";
+  const std::string answer = ask(store_.scope(), "SELECT count(*) AS n" + spaces +
+                                                     "FROM strategies s, /*read_parquet*/read_parquet(s.trace_path)");
+  EXPECT_TRUE(contains(answer, "cannot tell where the paths stand in the statement")) << answer;
+  const std::string schema = ask(store_.scope(), "SELECT * FROM strategies s, main.read_parquet(s.trace_path)");
+  EXPECT_TRUE(contains(schema, "cannot tell where read_parquet(<column>) stands")) << schema;
+}
+
 TEST_F(SqlLateralTest, CallsOfIndexesAreTheView) {
   struct Case {
     const char* source;
