@@ -84,7 +84,13 @@ class CountedStore {
     return answer;
   }
 
-  void check(SqlEngine& engine, const std::string& what) const {
+  void check(const std::string& what) const {
+    std::set<std::string> named;
+    const auto opened =
+        SqlEngine::open(posix_file_system(), scope(),
+                        {.note = [&](const std::string& text) { named.insert(text.substr(0, text.find(' '))); }});
+    ASSERT_TRUE(opened.ok()) << what << opened.status().message();
+    SqlEngine& engine = **opened;
     ASSERT_EQ(ask(engine, "SELECT run_id, count(*) AS traces, sum(period) AS periods FROM strategies GROUP BY ALL "
                           "ORDER BY run_id"),
               expected_strategies())
@@ -93,16 +99,8 @@ class CountedStore {
                           "hash_history ORDER BY strategy_hash"),
               expected_history())
         << what;
-    std::set<std::string> named;
-    for (const std::string& line : engine.left_out()) named.insert(line.substr(0, line.find(' ')));
     ASSERT_EQ(named, torn_) << what;
   }
-  void check(const std::string& what) const {
-    const auto engine = SqlEngine::open(posix_file_system(), scope());
-    ASSERT_TRUE(engine.ok()) << what << engine.status().message();
-    check(**engine, what);
-  }
-
  private:
   std::string index_path(const std::string& run_id) const { return store_.run_path(run_id) + "/strategy_index.parquet"; }
 

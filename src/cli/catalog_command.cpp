@@ -87,9 +87,9 @@ Status run_catalog(const CatalogOptions& options) {
   SB_ASSIGN_OR_RETURN(const Catalog::Content content, catalog.content(runs));
   Facts facts;
   add_state(catalog, content.missing.size(), facts);
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(files, scope));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_RETURN_IF_ERROR(add_reports(*engine, facts));
-  for (const std::string& left_out : engine->left_out()) facts.add("warning", left_out);
+  for (const auto& [run_id, why] : content.left_out) facts.add("left out", run_id + ": " + why);
   return print_table(facts.table(), options.common);
 }
 

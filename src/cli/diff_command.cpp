@@ -64,7 +64,7 @@ Result<Strategy> find_strategy(const CommonOptions& options, const std::string& 
   SB_ASSIGN_OR_RETURN(const bool is_file, posix_file_system().file_exists(name));
   if (name == "-" || is_file) return read_strategy(name);
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options));
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(posix_file_system(), scope));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options));
   SB_ASSIGN_OR_RETURN(const std::string condition, strategy_condition(*engine, name));
   SB_ASSIGN_OR_RETURN(const std::vector<Candidate> found, find_candidates(*engine, condition));
   if (found.size() > 1) {

@@ -1,14 +1,19 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "cli/common.h"
 #include "format/strategy_identity.h"
 #include "query/sql_engine.h"
 #include "store/table.h"
 
 namespace signalbook::cli {
+
+// An engine that says on standard error which runs its answers leave out.
+Result<std::unique_ptr<SqlEngine>> open_engine(const Scope& scope, const CommonOptions& options, bool confined = true);
 
 // A query whose answer is small enough to be held.
 Result<Table> ask(SqlEngine& engine, const std::string& query);

@@ -151,7 +151,7 @@ Status print_identity_notes(SqlEngine& engine, const std::string& condition, con
 Status run_list(const ListOptions& options) {
   SB_ASSIGN_OR_RETURN(Scope scope, find_scope(options.common));
   SB_ASSIGN_OR_RETURN(const std::string run_condition, choose_runs(options.runs, scope));
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(posix_file_system(), scope));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_ASSIGN_OR_RETURN(const ParameterView view,
                       describe_parameters(*engine, "strategies", "strategy_digest", "strategy_config"));
   SB_ASSIGN_OR_RETURN(const Listed listed, find_listed(*engine, options, view, run_condition));

@@ -49,7 +49,7 @@ void print_row(const Table& table, size_t row) {
 Status run_show(const ShowOptions& options) {
   SB_ASSIGN_OR_RETURN(Scope scope, find_scope(options.common));
   SB_ASSIGN_OR_RETURN(const std::string run_condition, choose_runs(options.runs, scope));
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(posix_file_system(), scope));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_ASSIGN_OR_RETURN(std::string condition, strategy_condition(*engine, options.strategy, run_condition));
   if (!run_condition.empty()) condition += " AND " + run_condition;
   std::string query = "SELECT * FROM strategies WHERE " + condition;

@@ -17,7 +17,7 @@ Status run_sql(const SqlOptions& options) {
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine,
-                      SqlEngine::open(posix_file_system(), scope, {.confined = !options.unconfined}));
+                      open_engine(scope, options.common, !options.unconfined));
   ArrowArrayStream stream;
   SB_RETURN_IF_ERROR(engine->query(query, &stream));
   return print_result(&stream, options.common);

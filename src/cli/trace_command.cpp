@@ -93,7 +93,7 @@ Status print_file(const TraceOptions& options) {
 Status print_trace(const TraceOptions& options) {
   FileSystem& files = posix_file_system();
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, SqlEngine::open(files, scope));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_ASSIGN_OR_RETURN(const Place place, find_trace(*engine, options));
   const std::string run_path = scope.run_path ? *scope.run_path : join_path(scope.store_path, place.run_id);
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunReader> run, RunReader::open(files, run_path));

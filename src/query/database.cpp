@@ -213,7 +213,8 @@ Status append_files(const RowReaderState& state, const std::vector<RowReader::Pa
   SB_ASSIGN_OR_RETURN(const std::string sql, reader.select(connection, rows));
   QueryResult result;
   if (duckdb_query(connection.get(), sql.c_str(), result.get()) != DuckDBSuccess) {
-    return duckdb_error(text_of(duckdb_result_error(result.get())));
+    const std::string message = text_of(duckdb_result_error(result.get()));
+    return duckdb_error(message.substr(0, message.find("\n\nLINE ")));  // a place in a text that the user did not write
   }
   const idx_t expected = reader.columns.size() + 1;
   if (duckdb_column_count(result.get()) > expected) {

@@ -95,9 +95,13 @@ Result<bool> PathCalls::rewrite_indexes(Rewriting& rewriting, size_t i) {
                        is_index ? file::kStrategyIndex : file::kStrategyComponents,
                        quote_sql_name(*options.filename_column), *select);
   }
-  // A view of its own: in a macro the names of the call's options would hide columns.
+  // In a macro its parameters hide columns, even those of views: with filename := true the rows must be there before.
+  const auto hides_filename = [](const TableFunction::Option& option) {
+    return option.name == "filename" && !option.is_comparison;
+  };
+  const std::string kind = std::ranges::any_of(function.options, hides_filename) ? "TABLE" : "VIEW";
   const std::string view = fmt::format("signalbook_rows_of_call_{}", i + 1);
-  SB_RETURN_IF_ERROR(rewriting.connection.run("CREATE OR REPLACE TEMP VIEW " + view + " AS " + rows));
+  SB_RETURN_IF_ERROR(rewriting.connection.run("CREATE OR REPLACE TEMP " + kind + " " + view + " AS " + rows));
   SB_RETURN_IF_ERROR(rewriting.replace_call(i, "SELECT * FROM " + view));
   return true;
 }

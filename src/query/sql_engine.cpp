@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "query/database.h"
@@ -22,10 +23,16 @@ struct SqlEngine::State {
   bool confined = true;
   std::shared_ptr<Database> database;
 
-  std::mutex views_mutex;  // of the one below
+  std::function<void(const std::string&)> note;
+
+  std::mutex views_mutex;  // of those below
   std::optional<StatementViews> views;
+  std::set<std::string> noted_runs;
 
   Status open(FileSystem& files, const Scope& scope, const Options& options);
+  Status make_all_views(Connection& connection);
+  Result<std::string> make_views(Connection& connection, const std::string& statement, const StatementNames& names);
+  void note_left_out();
 };
 
 namespace {
@@ -61,6 +68,7 @@ Result<std::optional<StatementNames>> read_names(Connection& connection, const s
 
 Status SqlEngine::State::open(FileSystem& files, const Scope& scope, const Options& options) {
   confined = options.confined;
+  note = options.note;
   SB_ASSIGN_OR_RETURN(store_path, files.absolute_path(scope.store_path.empty() ? "." : scope.store_path));
   SB_ASSIGN_OR_RETURN(StatementViews opened, StatementViews::open(files, store_path, scope, confined));
   views.emplace(std::move(opened));
@@ -86,13 +94,28 @@ Result<std::unique_ptr<SqlEngine>> SqlEngine::open(FileSystem& files, const Scop
   return std::unique_ptr<SqlEngine>(new SqlEngine(std::move(state)));
 }
 
-std::vector<std::string> SqlEngine::left_out() const {
-  const std::lock_guard lock(state_->views_mutex);
-  std::vector<std::string> notes;
-  for (const auto& [run_id, why] : state_->views->left_out()) {
-    notes.push_back(fmt::format("{} is left out: {}", run_id, why));
+void SqlEngine::State::note_left_out() {
+  for (const auto& [run_id, why] : views->left_out()) {
+    if (noted_runs.insert(run_id).second && note) note(fmt::format("{} is left out: {}", run_id, why));
   }
-  return notes;
+}
+
+Status SqlEngine::State::make_all_views(Connection& connection) {
+  const std::lock_guard lock(views_mutex);
+  const Status made = views->make_all(connection, true);
+  note_left_out();
+  return made;
+}
+
+// The views that a statement names, and the statement with the files that its paths mean.
+Result<std::string> SqlEngine::State::make_views(Connection& connection, const std::string& statement,
+                                                 const StatementNames& names) {
+  const std::lock_guard lock(views_mutex);
+  const Status made = views->make(connection, names);
+  Result<std::string> text = made.ok() ? views->resolve_paths(connection, statement, names) : made;
+  note_left_out();
+  if (!text.ok()) return explain_error(text.status(), store_path);
+  return text;
 }
 
 Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
@@ -103,10 +126,7 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
   if (!names.has_value()) {
     if (state.confined) return explain_refusal(*connection, sql);
     // Anything may be in it, so all views are made, and paths mean what DuckDB takes them for.
-    {
-      const std::lock_guard lock(state.views_mutex);
-      SB_RETURN_IF_ERROR(state.views->make_all(*connection, true));
-    }
+    SB_RETURN_IF_ERROR(state.make_all_views(*connection));
     return explain_error(state.database->stream(connection, sql, false, stream), state.store_path);
   }
   for (const TableFunction& function : names->functions) {
@@ -114,16 +134,7 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
       return refusal(fmt::format("it may not call {}()", function.name));
     }
   }
-  std::string text;
-  {
-    const std::lock_guard lock(state.views_mutex);
-    if (const Status made = state.views->make(*connection, *names); !made.ok()) {
-      return explain_error(made, state.store_path);
-    }
-    Result<std::string> resolved = state.views->resolve_paths(*connection, explained.statement, *names);
-    if (!resolved.ok()) return explain_error(resolved.status(), state.store_path);
-    text = *std::move(resolved);
-  }
+  SB_ASSIGN_OR_RETURN(const std::string text, state.make_views(*connection, explained.statement, *names));
   const Status started = state.database->stream(connection, explained.prefix + text, state.confined, stream);
   if (started.message() == kNotOnlyReading) return refusal("this is " + first_keyword(sql));
   return explain_error(started, state.store_path);

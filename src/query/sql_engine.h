@@ -1,8 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/file_system.h"
 #include "base/status.h"
@@ -18,6 +18,8 @@ class SqlEngine {
  public:
   struct Options {
     bool confined = true;  // false: any statement, any file, several statements in one text
+    // Told once of each run of the store that answers leave out, because it cannot be read, and why.
+    std::function<void(const std::string& text)> note;
   };
   static Result<std::unique_ptr<SqlEngine>> open(FileSystem& files, const Scope& scope, const Options& options);
   static Result<std::unique_ptr<SqlEngine>> open(FileSystem& files, const Scope& scope) {
@@ -28,9 +30,6 @@ class SqlEngine {
   // Runs one SELECT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE. `stream` is filled for the caller, who releases it; it stays valid
   // after the engine is gone. Invalid, with DuckDB's message, for anything else.
   Status query(const std::string& sql, ArrowArrayStream* stream);
-
-  // Runs of the store that the answers so far leave out, because they cannot be read, and why.
-  std::vector<std::string> left_out() const;
 
  private:
   struct State;

@@ -3,14 +3,17 @@
 namespace signalbook {
 
 Status duckdb_error(const std::string& text) {
-  // What our own functions say reaches us as DuckDB's.
-  constexpr std::string_view kOurs = "Invalid Input Error: read_parquet('";
-  const std::string message = text.starts_with(kOurs) ? text.substr(text.find("read_parquet")) : text;
+  // What our own functions say reaches us as DuckDB's, and what DuckDB says to them by its name twice.
+  constexpr std::string_view kFunction = "Invalid Input Error: ";
+  const std::string said = text.starts_with(kFunction) ? text.substr(kFunction.size()) : text;
+  const size_t kind = said.find(" Error: ");
+  constexpr size_t kLongestKind = 30;
+  const std::string message = said.starts_with("read_parquet('") || kind < kLongestKind ? said : text;
   if (message.find("the trace is missing") != std::string::npos) return Status::damaged(message);
   if (message.find("there is no such file in") != std::string::npos) return Status::not_found(message);
   if (message.find("No files found that match") != std::string::npos) return Status::not_found(message);
-  for (const char* sign :
-       {"No magic bytes found", "TProtocolException", "Corrupt", "corrupt", "Failed to read Parquet"}) {
+  for (const char* sign : {"No magic bytes found", "TProtocolException", "Corrupt", "corrupt", "Failed to read Parquet",
+                           "Footer length error"}) {
     if (message.find(sign) != std::string::npos) return Status::damaged(message);
   }
   if (message.starts_with("IO Error")) return Status::io_error(message);

@@ -265,3 +265,80 @@ def assert_series(run, expected):
 
 def parse_csv(text):
     return list(csv.DictReader(text.splitlines()))
+
+
+# --- Stores to ask, for tests/sql and docs/sql.md ---
+
+
+def record_sql_store(folder):
+    """Three runs in results/: two sweeps of the same strategies, one with a second feed, and classifiers."""
+    workspace = Workspace(folder, Signalbook(folder))
+    bollinger = [
+        {"bollinger_bands": {"period": period, "std_dev": std_dev}, "constraints": "intraday"}
+        for period, std_dev in [(20, 2.0), (25, 2.5)]
+    ] + [{"bollinger_bands": {"period": 20, "std_dev": 2.5}}]
+    crossover = {"type": "ma_crossover", "parameters": {"fast": 10, "slow": 30}}
+    ensemble = {
+        "strategy": [
+            {"sma_crossover": {"fast_period": 15, "slow_period": 50, "weight": 0.4}},
+            {"bollinger_bands": {"period": 20, "std_dev": 2.0, "weight": 0.6}},
+            {"threshold": "0.5 AND volume > sma(volume, 20) AND market_hours() == 'regular'"},
+        ]
+    }
+    bars, other_bars = make_bars(40), make_bars(30, seed=2)
+    workspace.record(
+        "--code-version", "3f2a91c",
+        bars=bars, strategies=[*bollinger, crossover, ensemble], signals=wide_table(make_signals(40, 5, seed=3)),
+    )  # fmt: skip
+    signals = make_signals(30, 2, seed=4)
+    rows = [
+        (symbol, "5m", f"strategy_{column}", bar, signals[bar, column] * sign)
+        for symbol, sign in [("SPY", 1.0), ("QQQ", -1.0)]
+        for column in range(2)
+        for bar in range(30)
+    ]
+    names = ["symbol", "timeframe", "strategy_id", "idx", "val"]
+    workspace.record(
+        run="run_2", feeds={"SPY_5m": other_bars, "QQQ_5m": make_bars(30, seed=5)}, strategies=[bollinger[0], crossover],
+        signals=pa.table(dict(zip(names, map(list, zip(*rows))))),
+    )  # fmt: skip
+    labels = [["calm"] * 12 + ["wild"] * 20 + ["calm"] * 8]
+    regime = {"type": "volatility_regime", "parameters": {"period": 20}}
+    workspace.record(run="regimes", bars=bars, strategies=[regime], signals=wide_table(labels))
+    return folder / "results"
+
+
+def add_scored_run(store):
+    """A run of other origin, without run.json, as the specification shows one after analysis."""
+    rows = [
+        ("strategy_0", "a3f4b2c1d5e6", "bollinger_bands", 20.0, 2.0, 1.75, "traces/SPY_5m/signals/bollinger_bands/x.parquet"),
+        ("strategy_1", "b7e8f9a0c1d2", "bollinger_bands", 25.0, 2.5, 0.89, "traces/SPY_5m/signals/bollinger_bands/y.parquet"),
+        ("strategy_2", "39a6426ec117", "bollinger_bands", 20.0, 2.0, 2.1, "traces/SPY_5m/signals/bollinger_bands/z.parquet"),
+    ]  # fmt: skip
+    names = ["strategy_id", "strategy_hash", "strategy_type", "param_period", "param_std_dev", "sharpe_ratio", "trace_path"]
+    run = store / "scored"
+    for number, row in enumerate(rows):
+        path = run / row[-1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trace = {
+            "idx": [0, 45 + number],
+            "ts": pa.array([1704119400000000, 1704132900000000], pa.timestamp("us", "UTC")),
+            "sym": ["SPY", "SPY"],
+            "val": [1, 0],
+            "strat": [row[0]] * 2,
+            "px": [470.5, 471.25],
+            "strategy_hash": [row[1]] * 2,
+            "metadata": ['{"type": "bollinger_bands"}', None],
+        }
+        pq.write_table(pa.table(trace), path)
+    pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows))))), run / "strategy_index.parquet")
+
+
+@pytest.fixture(scope="session")
+def sql_stores(tmp_path_factory):
+    """Folders with results/: `plain`, and `scored` with a run that has Sharpe ratios."""
+    stores = {name: tmp_path_factory.mktemp(name) for name in ("plain", "scored")}
+    for folder in stores.values():
+        record_sql_store(folder)
+    add_scored_run(stores["scored"] / "results")
+    return stores

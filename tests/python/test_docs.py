@@ -66,9 +66,11 @@ class Record:
     def run_python(self, code):
         modules = re.findall(r"^import (\w+)", code, re.MULTILINE)
         if all(importlib.util.find_spec(module) for module in modules):
-            subprocess.run([sys.executable, "-c", code], cwd=self.folder, env=self.environment, check=True)
-        else:
-            self.never_written |= set(re.findall(r"\w+\.parquet", code))
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, cwd=self.folder, env=self.environment, check=True, stdout=subprocess.PIPE)
+            return done.stdout.decode() or None
+        self.never_written |= set(re.findall(r"\w+\.parquet", code))
+        return None
 
     def run_shell(self, body, must_fail):
         printed = ""
@@ -99,7 +101,7 @@ class Record:
             if language == "sh":
                 printed = self.run_shell(body, must_fail=name == "fails")
             elif language == "python":
-                self.run_python(body)
+                printed = self.run_python(body)
             elif name:
                 (self.folder / name).write_text(body, encoding="utf-8")
         return "".join(parts) + text[end:]
@@ -147,6 +149,43 @@ def test_find_runs_as_written(tmp_path):
     if "UPDATE_GOLDEN" in os.environ:
         (DOCS / "find.md").write_text(updated, encoding="utf-8")
     assert (tmp_path / "results" / "in_sample").is_dir()
+
+
+# --- docs/sql.md ---
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """The folder in which docs/sql.md was followed."""
+    folder = tmp_path_factory.mktemp("sql")
+    updated = Record(folder).follow(text_of("sql.md"))
+    if "UPDATE_GOLDEN" in os.environ:
+        (DOCS / "sql.md").write_text(updated, encoding="utf-8")
+    return folder
+
+
+def test_sql_runs_as_written(asked):
+    assert (asked / "results" / "in_sample" / "strategy_index.parquet").exists()
+    blocks = FENCE.findall(text_of("sql.md"))
+    assert sum(language == "python" for language, _, _ in blocks) >= 5
+    assert len(re.findall(r"^```(?:sh|python)\b.*?^```\n\n```text$", text_of("sql.md"), re.M | re.S)) >= 10
+
+
+def test_sql_agrees_with_stock_duckdb():
+    """What is said to be the same prints the same numbers: the last line of each command and its equivalent."""
+    blocks = [(language, body) for language, _, body in FENCE.findall(text_of("sql.md"))]
+    answers = [
+        (language, set(re.findall(r"\d[\d.]*", body)))
+        for (language, _), (kind, body) in zip(blocks, blocks[1:])
+        if kind == "text" and language in ("sh", "python")
+    ]
+    compared = 0
+    for place, (language, numbers) in enumerate(answers):
+        if language == "python":
+            ours = next(found for kind, found in reversed(answers[:place]) if kind == "sh")
+            assert {n for n in numbers if float(n) > 1} <= ours, (numbers, ours)
+            compared += 1
+    assert compared >= 5
 
 
 # --- docs/read_trace.py ---
