@@ -210,7 +210,7 @@ Status CatalogRefresh::write_segment() {
     break;
   }
   for (const auto& [run_id, why] : tables_.left_out()) {
-    now_.left_out.emplace(run_id, CatalogManifest::LeftOut{.stamp = stamps_.at(run_id), .why = why});
+    now_.left_out.emplace(run_id, CatalogManifest::LeftOut{.stamp = stamps_.at(run_id), .why = why.message()});
   }
   return Status();
 }

@@ -10,8 +10,8 @@ namespace signalbook {
 
 namespace {
 
-// Without it a Parquet file of that name is another's.
-constexpr const char* kNeededColumn = "strategy_hash";
+// A Parquet file with neither is no table of strategies, whatever its name.
+constexpr const char* kNeededColumns = "('strategy_hash', 'strategy_id')";
 
 }  // namespace
 
@@ -50,8 +50,8 @@ void RunTables::read_signatures(Connection& connection, RunTable table, std::spa
   }
   const Result<TextRows> rows = connection.fetch(
       "SELECT file_name, md5(string_agg(concat_ws(',', name, type, type_length, repetition_type, num_children, "
-      "converted_type, logical_type), ';' ORDER BY name, type)), bool_or(lower(name) = " +
-      quote_sql_text(kNeededColumn) + ")::VARCHAR FROM parquet_schema(" + list + "]) GROUP BY file_name");
+      "converted_type, logical_type), ';' ORDER BY name, type)), bool_or(lower(name) IN " +
+      std::string(kNeededColumns) + ")::VARCHAR FROM parquet_schema(" + list + "]) GROUP BY file_name");
   if (rows.ok()) {
     std::map<std::string, std::vector<std::string>> by_file;
     for (const std::vector<std::string>& row : *rows) by_file[row[0]] = row;
@@ -60,11 +60,12 @@ void RunTables::read_signatures(Connection& connection, RunTable table, std::spa
       if (row.size() == 3 && row[2] == "true") {
         signatures[run.run_id] = row[1];
       } else {
-        leave_out(run.run_id, fmt::format("{}/{} has no column {}", run.path, file_of(table), kNeededColumn));
+        leave_out(run.run_id, Status::damaged(fmt::format("{}/{} has no column strategy_hash or strategy_id", run.path,
+                                                        file_of(table))));
       }
     }
   } else if (runs.size() == 1) {
-    leave_out(runs.front().run_id, rows.status().message());
+    leave_out(runs.front().run_id, Status::damaged(rows.status().message()));
   } else {
     read_signatures(connection, table, runs.first(runs.size() / 2), signatures);
     read_signatures(connection, table, runs.subspan(runs.size() / 2), signatures);
@@ -76,7 +77,7 @@ Result<std::vector<TableGroup>> RunTables::group(Connection& connection, RunTabl
   std::vector<RunLocation> present;
   for (const RunLocation& run : usable(runs)) {
     if (const Status status = check_run(table, run, check); !status.ok()) {
-      leave_out(run.run_id, status.message());
+      leave_out(run.run_id, status);
       continue;
     }
     if (table == RunTable::components) {
@@ -114,7 +115,7 @@ void RunTables::read_through(Connection& connection, std::span<const RunLocation
       const Result<TextRows> rows =
           connection.fetch("SELECT max(hash(t))::VARCHAR FROM " +
                            read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") + " t");
-      if (!rows.ok()) leave_out(run.run_id, rows.status().message());
+      if (!rows.ok()) leave_out(run.run_id, rows.status());
     }
   }
 }
@@ -124,6 +125,14 @@ std::vector<RunLocation> RunTables::usable(std::span<const RunLocation> runs) co
   std::ranges::copy_if(runs, std::back_inserter(usable),
                        [&](const RunLocation& run) { return !left_out_.contains(run.run_id); });
   return usable;
+}
+
+Status RunTables::first_failure(std::span<const RunLocation> runs) const {
+  for (const RunLocation& run : runs) {
+    const auto left_out = left_out_.find(run.run_id);
+    if (left_out != left_out_.end()) return left_out->second;
+  }
+  return Status();
 }
 
 std::vector<RunFact> RunTables::facts(std::span<const RunLocation> runs) {

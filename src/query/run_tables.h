@@ -37,8 +37,10 @@ class RunTables {
   std::vector<RunFact> facts(std::span<const RunLocation> runs);
 
   // run_id -> why.
-  const std::map<std::string, std::string>& left_out() const { return left_out_; }
-  void leave_out(const std::string& run_id, const std::string& why) { left_out_.emplace(run_id, why); }
+  const std::map<std::string, Status>& left_out() const { return left_out_; }
+  void leave_out(const std::string& run_id, const Status& why) { left_out_.emplace(run_id, why); }
+  // Why one of these runs is left out; ok when none is.
+  Status first_failure(std::span<const RunLocation> runs) const;
 
  private:
   std::string table_path(RunTable table, const RunLocation& run) const;
@@ -49,7 +51,7 @@ class RunTables {
   FileSystem& files_;
   std::string store_path_;
   std::map<std::string, std::optional<RunDescription>> descriptions_;
-  std::map<std::string, std::string> left_out_;
+  std::map<std::string, Status> left_out_;
 };
 
 }  // namespace signalbook

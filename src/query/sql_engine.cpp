@@ -96,7 +96,7 @@ Result<std::unique_ptr<SqlEngine>> SqlEngine::open(FileSystem& files, const Scop
 
 void SqlEngine::State::note_left_out() {
   for (const auto& [run_id, why] : views->left_out()) {
-    if (noted_runs.insert(run_id).second && note) note(fmt::format("{} is left out: {}", run_id, why));
+    if (noted_runs.insert(run_id).second && note) note(fmt::format("{} is left out: {}", run_id, why.message()));
   }
 }
 

@@ -32,7 +32,7 @@ class StatementViews {
   // The statement in which calls such as read_parquet('traces/...') read what their paths mean.
   Result<std::string> resolve_paths(Connection& connection, const std::string& statement, const StatementNames& names);
 
-  const std::map<std::string, std::string>& left_out() const { return builder_.left_out(); }
+  const std::map<std::string, Status>& left_out() const { return builder_.left_out(); }
 
  private:
   StatementViews(ViewBuilder builder, PathCalls calls) : builder_(std::move(builder)), calls_(std::move(calls)) {}

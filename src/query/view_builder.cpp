@@ -123,9 +123,7 @@ Result<const ViewBuilder::Sources*> ViewBuilder::sources(Connection& connection)
   constexpr size_t kFewRuns = 20;
   if (place_.is_store && place_.scope_runs.size() > kFewRuns) SB_RETURN_IF_ERROR(read_catalog(sources, missing));
   SB_RETURN_IF_ERROR(read_runs(connection, missing, sources));
-  if (sources.strategies.empty() && !tables_.left_out().empty()) {
-    return Status::damaged(tables_.left_out().begin()->second);
-  }
+  if (sources.strategies.empty()) SB_RETURN_IF_ERROR(tables_.first_failure(place_.scope_runs));
   sources_ = std::move(sources);
   return &*sources_;
 }
@@ -142,7 +140,7 @@ Status ViewBuilder::read_catalog(Sources& sources, std::vector<RunLocation>& mis
              .components = std::move(content.components),
              .history_sql = std::move(content.history_sql)};
   missing = std::move(content.missing);
-  for (const auto& [run_id, why] : content.left_out) tables_.leave_out(run_id, why);
+  for (const auto& [run_id, why] : content.left_out) tables_.leave_out(run_id, Status::damaged(why));
   return Status();
 }
 
@@ -176,9 +174,7 @@ Result<std::string> ViewBuilder::rows_of_runs(QueryPaths::Kind kind, const std::
     SB_ASSIGN_OR_RETURN(rows, sources(connection));
   } else {
     SB_RETURN_IF_ERROR(read_runs(connection, runs, some));
-    if (some.strategies.empty() && !tables_.left_out().empty()) {
-      return Status::damaged(tables_.left_out().begin()->second);
-    }
+    if (some.strategies.empty()) SB_RETURN_IF_ERROR(tables_.first_failure(runs));
   }
   return table_view_sql(table, place_.store_path, table == RunTable::strategies ? rows->strategies : rows->components);
 }

@@ -53,7 +53,7 @@ class ViewBuilder {
   Result<std::optional<PathArgument>> path_argument(const std::string& path);
 
   // The runs that the views made so far leave out, because they cannot be read: run_id -> why.
-  const std::map<std::string, std::string>& left_out() const { return tables_.left_out(); }
+  const std::map<std::string, Status>& left_out() const { return tables_.left_out(); }
 
  private:
   // Where the rows of the runs in scope come from: the catalogue, their own files, or both.
