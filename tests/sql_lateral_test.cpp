@@ -309,6 +309,12 @@ TEST_F(SqlLateralTest, BringsLabelsWhereThereAreClassifiers) {
   EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n, count(t.val) AS v, count(t.label) AS l FROM (SELECT "
                                 "list(trace_path ORDER BY strategy_id) AS l FROM strategies) s, read_parquet(s.l) t"),
             "n,v,l\n20,14,6\n");
+  // And many such rows at once.
+  EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n, count(t.val) AS v, count(t.label) AS l FROM (SELECT flatten("
+                                "list_transform(range(i + 1), lambda x: ['run_1/traces/SPY_5m/signals/ma/t1.parquet', "
+                                "'run_3/traces/SPY_5m/classifiers/ma/t0.parquet'])) AS l FROM range(20) r(i)) s, "
+                                "read_parquet(s.l) t"),
+            "n,v,l\n1890,630,1260\n");
   // A run's traces are its own, unless the statement names others.
   const Scope run_1 = store_.scope_of("run_1");
   EXPECT_EQ(ask(run_1, counts + "'results/*/strategy_index.parquet' s, read_parquet(s.trace_path)"), "n,v,l\n20,14,6\n");
