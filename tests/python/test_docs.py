@@ -147,7 +147,7 @@ def test_sql_agrees_with_stock_duckdb():
     """What is said to be the same prints the same numbers: the last line of each command and its equivalent."""
     blocks = [(language, body) for language, _, body in FENCE.findall(text_of("sql.md"))]
     answers = [
-        (language, set(re.findall(r"\d[\d.]*", body)))
+        (language, set(re.findall(r"(?<!\w)\d+(?:\.\d+)?(?!\w)", body)))
         for (language, _), (kind, body) in zip(blocks, blocks[1:])
         if kind == "text" and language in ("sh", "python")
     ]
