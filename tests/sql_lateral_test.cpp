@@ -96,15 +96,17 @@ void expect_rows_of_a_join(size_t trace_count, uint32_t seed) {
   const std::unique_ptr<SqlEngine> engine = open(store.scope());
   // Some twice, some NULL, some not at all.
   const std::string paths =
-      "WITH p AS (SELECT CASE WHEN hash(trace_path, n) % 7 = 0 THEN NULL ELSE trace_path END AS path, n FROM strategies, "
+      "WITH p AS (SELECT CASE WHEN hash(trace_path, n) % 7 = 0 THEN NULL ELSE trace_path END AS path, n FROM "
+      "strategies, "
       "range(2) r(n) WHERE hash(trace_path) % 5 <> 0 OR strategy_id IN ('strategy_0', 'strategy_1')), ";
   const std::string columns = "path, n, idx, ts, sym, val, strat, px, strategy_hash, metadata";
-  const std::string joined = "joined AS (SELECT " + columns + " FROM p JOIN read_parquet('run_*/traces/**/*.parquet', "
+  const std::string joined = "joined AS (SELECT " + columns +
+                             " FROM p JOIN read_parquet('run_*/traces/**/*.parquet', "
                              "filename = true) f ON path = f.filename)";  // the store's path is absolute
-  for (const std::string lateral :
-       {"p CROSS JOIN read_parquet(p.path)", "p, parquet_scan(path)", "p, read_parquet([path])",
-        "p, LATERAL (SELECT * FROM read_parquet(p.path))", "p, read_parquet([NULL, p.path, NULL], union_by_name = true)",
-        "p JOIN LATERAL (FROM read_parquet(path)) ON true"}) {
+  for (const std::string lateral : {"p CROSS JOIN read_parquet(p.path)", "p, parquet_scan(path)",
+                                    "p, read_parquet([path])", "p, LATERAL (SELECT * FROM read_parquet(p.path))",
+                                    "p, read_parquet([NULL, p.path, NULL], union_by_name = true)",
+                                    "p JOIN LATERAL (FROM read_parquet(path)) ON true"}) {
     const std::string both = paths + joined + ", lat AS (SELECT " + columns + " FROM " + lateral + ") ";
     EXPECT_EQ(ask(*engine, both + "SELECT (SELECT count(*) FROM joined) > 10000 AS many, (SELECT count(*) FROM (FROM "
                                   "joined EXCEPT ALL FROM lat)) AS missing, (SELECT count(*) FROM (FROM lat EXCEPT ALL "
@@ -113,9 +115,10 @@ void expect_rows_of_a_join(size_t trace_count, uint32_t seed) {
         << lateral;
   }
   // A row that names no trace stays in an outer join.
-  EXPECT_EQ(ask(*engine, paths + joined + " SELECT (SELECT count(*) FROM p LEFT JOIN read_parquet(path) ON true) = "
-                                          "(SELECT count(*) FROM joined) + (SELECT count(*) FROM p WHERE path IS NULL "
-                                          "OR path NOT IN (SELECT path FROM joined)) AS same"),
+  EXPECT_EQ(ask(*engine, paths + joined +
+                             " SELECT (SELECT count(*) FROM p LEFT JOIN read_parquet(path) ON true) = "
+                             "(SELECT count(*) FROM joined) + (SELECT count(*) FROM p WHERE path IS NULL "
+                             "OR path NOT IN (SELECT path FROM joined)) AS same"),
             "same\ntrue\n");
 }
 
@@ -177,8 +180,9 @@ TEST_F(SqlLateralTest, FindsPathsFromAnyDirectory) {
   for (const Scope& scope : {store_.scope(), store_.scope_of("run_2")}) {
     const std::string n = scope.run_path.has_value() ? "n\n9\n" : "n\n14\n";
     EXPECT_EQ(ask(scope, "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path) t"), n);
-    EXPECT_EQ(ask(scope, "SELECT count(*) AS n FROM strategies s, read_parquet('results/' || run_id || '/' || "
-                         "s.run_trace_path) t"),
+    EXPECT_EQ(ask(scope,
+                  "SELECT count(*) AS n FROM strategies s, read_parquet('results/' || run_id || '/' || "
+                  "s.run_trace_path) t"),
               n);
   }
   EXPECT_EQ(ask(store_.scope_of("run_2"), "SELECT count(*) AS n FROM strategies, read_parquet(run_trace_path)"),
@@ -227,13 +231,15 @@ TEST_F(SqlLateralTest, SaysWhichPathIsWrong) {
       {"results/", "error 2: read_parquet('results/'): "},
       {"run_1/traces/*.parquet", "error 2: read_parquet('run_1/traces/*.parquet'): is a pattern"},
       {"*/strategy_index.parquet", "error 2: read_parquet('*/strategy_index.parquet'): is a pattern"},
-      {"run_1/strategy_index.parquet", "error 2: read_parquet('run_1/strategy_index.parquet'): it has a column 'strategy_id'"},
+      {"run_1/strategy_index.parquet",
+       "error 2: read_parquet('run_1/strategy_index.parquet'): it has a column 'strategy_id'"},
       {"bars/d1.parquet", "error 2: read_parquet('bars/d1.parquet'): it has a column 'data_id'"},
       {"/etc/passwd", "error 2: read_parquet('/etc/passwd'): leads out of the store"},
       {"../outside.parquet", "error 2: read_parquet('../outside.parquet'): "},
       {"run_1/../../outside.parquet", "error 2: read_parquet('run_1/../../outside.parquet'): "},
       {"traces/../../../outside.parquet", "error 2: read_parquet('traces/../../../outside.parquet'): leads out of"},
-      {store_.path() + "/../outside.parquet", "error 2: read_parquet('" + store_.path() + "/../outside.parquet'): leads"},
+      {store_.path() + "/../outside.parquet",
+       "error 2: read_parquet('" + store_.path() + "/../outside.parquet'): leads"},
       {store_.path() + "2/outside.parquet", "error 2: read_parquet('" + store_.path() + "2/outside.parquet'): leads"},
       {"~/outside.parquet", "error 1: read_parquet('~/outside.parquet'): there is no such file"},
       {"s3://bucket/x.parquet", "error 1: read_parquet('s3://bucket/x.parquet'): there is no such file"},
@@ -271,13 +277,15 @@ TEST_F(SqlLateralTest, RefusesOptionsThatItCannotHonour) {
     EXPECT_TRUE(contains(answer, "read_parquet(<column>) takes union_by_name, filename and hive_partitioning = false"))
         << option << answer;
   }
-  EXPECT_EQ(ask(store_.scope(), "SELECT DISTINCT f.filename AS f, g.src AS g FROM strategies s, "
-                                "read_parquet(s.trace_path, filename = true, hive_partitioning = false) f, "
-                                "parquet_scan(s.trace_path, filename := 'src') g WHERE s.run_id = 'run_1' ORDER BY 1")
+  EXPECT_EQ(ask(store_.scope(),
+                "SELECT DISTINCT f.filename AS f, g.src AS g FROM strategies s, "
+                "read_parquet(s.trace_path, filename = true, hive_partitioning = false) f, "
+                "parquet_scan(s.trace_path, filename := 'src') g WHERE s.run_id = 'run_1' ORDER BY 1")
                 .substr(0, 4),
             "f,g\n");
-  EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path, filename = true) t "
-                                "WHERE t.filename = s.trace_path"),
+  EXPECT_EQ(ask(store_.scope(),
+                "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path, filename = true) t "
+                "WHERE t.filename = s.trace_path"),
             "n\n14\n");
 }
 
@@ -288,15 +296,17 @@ TEST_F(SqlLateralTest, NamesWhatIsNoPath) {
   EXPECT_TRUE(count("5", store_.scope()).starts_with("error 2"));
   EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n FROM (SELECT 'x' AS p WHERE false) s, read_parquet(s.p)"),
             "n\n0\n");
-  EXPECT_EQ(ask(store_.scope(), "SELECT sym, val, typeof(val) AS t FROM (SELECT 'x' AS p WHERE false) s "
-                                "CROSS JOIN read_parquet(s.p)"),
+  EXPECT_EQ(ask(store_.scope(),
+                "SELECT sym, val, typeof(val) AS t FROM (SELECT 'x' AS p WHERE false) s "
+                "CROSS JOIN read_parquet(s.p)"),
             "sym,val,t\n");
 }
 
 // ---- Columns --------------------------------------------------------------------------------------------------------
 
 TEST_F(SqlLateralTest, BringsLabelsWhereThereAreClassifiers) {
-  const char* all = "SELECT * FROM (SELECT trace_path FROM strategies ORDER BY 1 LIMIT 1) s, read_parquet(s.trace_path)";
+  const char* all =
+      "SELECT * FROM (SELECT trace_path FROM strategies ORDER BY 1 LIMIT 1) s, read_parquet(s.trace_path)";
   const std::string plain = "trace_path,idx,ts,sym,val,strat,px,strategy_hash,metadata\n";
   EXPECT_EQ(ask(store_.scope(), all).substr(0, plain.size()), plain);
   add_run(store_, "run_3", {6}, true);
@@ -306,12 +316,21 @@ TEST_F(SqlLateralTest, BringsLabelsWhereThereAreClassifiers) {
   const std::string counts = "SELECT count(*) AS n, count(val) AS v, count(label) AS l FROM ";
   EXPECT_EQ(ask(store_.scope(), counts + "strategies s, read_parquet(s.trace_path)"), "n,v,l\n20,14,6\n");
   // One row that names both kinds.
-  EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n, count(t.val) AS v, count(t.label) AS l FROM (SELECT "
-                                "list(trace_path ORDER BY strategy_id) AS l FROM strategies) s, read_parquet(s.l) t"),
+  EXPECT_EQ(ask(store_.scope(),
+                "SELECT count(*) AS n, count(t.val) AS v, count(t.label) AS l FROM (SELECT "
+                "list(trace_path ORDER BY strategy_id) AS l FROM strategies) s, read_parquet(s.l) t"),
             "n,v,l\n20,14,6\n");
+  // And many such rows at once.
+  EXPECT_EQ(ask(store_.scope(),
+                "SELECT count(*) AS n, count(t.val) AS v, count(t.label) AS l FROM (SELECT flatten("
+                "list_transform(range(i + 1), lambda x: ['run_1/traces/SPY_5m/signals/ma/t1.parquet', "
+                "'run_3/traces/SPY_5m/classifiers/ma/t0.parquet'])) AS l FROM range(20) r(i)) s, "
+                "read_parquet(s.l) t"),
+            "n,v,l\n1890,630,1260\n");
   // A run's traces are its own, unless the statement names others.
   const Scope run_1 = store_.scope_of("run_1");
-  EXPECT_EQ(ask(run_1, counts + "'results/*/strategy_index.parquet' s, read_parquet(s.trace_path)"), "n,v,l\n20,14,6\n");
+  EXPECT_EQ(ask(run_1, counts + "'results/*/strategy_index.parquet' s, read_parquet(s.trace_path)"),
+            "n,v,l\n20,14,6\n");
   EXPECT_EQ(ask(run_1, counts + "parquet_scan(['run_3/strategy_index.parquet']) s, read_parquet(s.trace_path)"),
             "n,v,l\n6,0,6\n");
   const std::string hidden =
@@ -339,17 +358,21 @@ TEST_F(SqlLateralTest, ReadsFilesOfOtherOrigin) {
       "3,2025-06-15T10:57:17.670000Z,,,calm,,\n3,2025-06-15T10:57:17.670000Z,0.5,,,,5\n"
       "3,2025-06-15T10:57:17.670000Z,1.0,,,a,\n7,2025-06-15T10:58:00Z,,,wild,,\n"
       "7,2025-06-15T10:58:00Z,-1.0,,,b,\n7,2025-06-15T10:58:00Z,-0.5,,,,6\n";
-  for (const char* source : {"strategies s, read_parquet(s.trace_path) t",
-                             "(SELECT list(trace_path ORDER BY trace_path) AS l FROM strategies) s, read_parquet(s.l) t"}) {
-    EXPECT_EQ(ask(store_.scope_of("old"), std::string("SELECT t.idx, t.ts, t.val, t.px, t.label, t.note, t.size FROM ") +
-                                              source + " ORDER BY 1, 3 NULLS FIRST"),
-              rows);
+  for (const char* source :
+       {"strategies s, read_parquet(s.trace_path) t",
+        "(SELECT list(trace_path ORDER BY trace_path) AS l FROM strategies) s, read_parquet(s.l) t"}) {
+    EXPECT_EQ(
+        ask(store_.scope_of("old"), std::string("SELECT t.idx, t.ts, t.val, t.px, t.label, t.note, t.size FROM ") +
+                                        source + " ORDER BY 1, 3 NULLS FIRST"),
+        rows);
   }
-  EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n, count(note) AS o, sum(size) AS s FROM strategies s, "
-                                "read_parquet(s.trace_path) t"),
+  EXPECT_EQ(ask(store_.scope(),
+                "SELECT count(*) AS n, count(note) AS o, sum(size) AS s FROM strategies s, "
+                "read_parquet(s.trace_path) t"),
             "n,o,s\n20,2,11\n");
   // Where the scope did not show it, the column is missed and not dropped.
-  const std::string missed = ask(store_.scope_of("run_1"), "SELECT count(*) FROM (SELECT "
+  const std::string missed = ask(store_.scope_of("run_1"),
+                                 "SELECT count(*) FROM (SELECT "
                                  "'results/old/traces/SPY_1m/signals/a/y.parquet' AS p) s, read_parquet(s.p)");
   EXPECT_TRUE(contains(missed, "a/y.parquet'): it has a column 'size'")) << missed;
 }
@@ -391,7 +414,8 @@ TEST_F(SqlLateralTest, RewritesCallsAndNothingElse) {
        "n\n6\n"},
       {"SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path) a, read_parquet(s.trace_path) b", "n\n54\n"},
       {"SELECT count(*) AS n FROM (SELECT idx FROM strategies s, read_parquet(s.trace_path) UNION ALL SELECT idx FROM "
-       "strategies s, parquet_scan([s.trace_path]) UNION ALL FROM (SELECT idx FROM read_parquet('traces/signals/*/*')))",
+       "strategies s, parquet_scan([s.trace_path]) UNION ALL FROM (SELECT idx FROM "
+       "read_parquet('traces/signals/*/*')))",
        "n\n42\n"},
       {"WITH a AS (SELECT trace_path FROM strategies), b AS (SELECT * FROM a, read_parquet(a.trace_path)) SELECT "
        "count(*) AS n FROM b",
@@ -454,18 +478,21 @@ TEST_F(SqlLateralTest, CallsOfIndexesAreTheView) {
     EXPECT_EQ(ask(*engine, "SELECT\u00a0'é' AS e, x.n FROM (" + sql + ") x"), "e,n\né," + std::string(c.count) + "\n")
         << c.source;
   }
-  EXPECT_EQ(ask(*engine, "SELECT DISTINCT filename FROM read_parquet('results/*/strategy_index.parquet', filename = true) "
-                         "ORDER BY 1"),
+  EXPECT_EQ(ask(*engine,
+                "SELECT DISTINCT filename FROM read_parquet('results/*/strategy_index.parquet', filename = true) "
+                "ORDER BY 1"),
             "filename\n" + store_.run_path("run_1") + "/strategy_index.parquet\n" + store_.run_path("run_2") +
                 "/strategy_index.parquet\n");
   EXPECT_EQ(ask(*engine, "SELECT count(src) AS n FROM read_parquet('strategy_index.parquet', filename := 'src')"),
             "n\n4\n");
   // Options that only DuckDB knows, and files beside indexes: the files as they are.
-  EXPECT_EQ(ask(*engine, "SELECT max(file_row_number) AS n FROM read_parquet('strategy_index.parquet', "
-                         "file_row_number = true)"),
+  EXPECT_EQ(ask(*engine,
+                "SELECT max(file_row_number) AS n FROM read_parquet('strategy_index.parquet', "
+                "file_row_number = true)"),
             "n\n1\n");
-  EXPECT_EQ(ask(*engine, "SELECT count(*) AS n FROM read_parquet(['run_1/strategy_index.parquet', "
-                         "'run_1/strategy_index.parquet'])"),
+  EXPECT_EQ(ask(*engine,
+                "SELECT count(*) AS n FROM read_parquet(['run_1/strategy_index.parquet', "
+                "'run_1/strategy_index.parquet'])"),
             "n\n4\n");
 }
 
@@ -479,7 +506,8 @@ TEST_F(SqlLateralTest, ComponentsAreReadFromEveryRunThatHasThem) {
   for (const char* source :
        {"'strategy_components.parquet'", "\"results/*/strategy_components.parquet\"",
         "read_parquet('strategy_components.parquet')", "read_parquet('results/*/strategy_components.parquet')"}) {
-    EXPECT_EQ(ask(*engine, "SELECT count(*) AS n, sum(depth) AS d FROM " + std::string(source)), "n,d\n4,2\n") << source;
+    EXPECT_EQ(ask(*engine, "SELECT count(*) AS n, sum(depth) AS d FROM " + std::string(source)), "n,d\n4,2\n")
+        << source;
   }
 }
 
@@ -503,8 +531,8 @@ TEST(SqlStatement, SeesWhetherARewrittenStatementIsTheSame) {
   EXPECT_FALSE(is_same(before, "SELECT 'h(x)' FROM h(x), g('y')", {{.name = "h"}, {.name = "g"}}));
   EXPECT_FALSE(is_same(before, "SELECT 'f(x)' FROM f(x), h('y')", {{.name = "h"}, {.name = "g"}}));
   EXPECT_FALSE(is_same(before, "SELECT 'f(x)' FROM h(x), g('z')", {{.name = "h"}, {.name = "g"}}));
-  EXPECT_TRUE(is_same(before, "SELECT 'f(x)' FROM h(x), g(['z'])",
-                      {{.name = "h"}, {.name = "g", .other_arguments = true}}));
+  EXPECT_TRUE(
+      is_same(before, "SELECT 'f(x)' FROM h(x), g(['z'])", {{.name = "h"}, {.name = "g", .other_arguments = true}}));
   EXPECT_FALSE(is_same(before, "SELECT 'f(x)' FROM h(x)", {{.name = "h"}, {.name = "g"}}));
 }
 
@@ -517,9 +545,10 @@ TEST_F(SqlLateralTest, AnswersSeveralThreads) {
   for (size_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (size_t i = t; i < answers.size(); i += 4) {
-        answers[i] = ask(*engine, i % 3 == 0 ? "SELECT count(*) AS n FROM strategies s, read_parquet('nope' || s.run_id)"
-                                             : "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path), "
-                                               "range(20)");
+        answers[i] =
+            ask(*engine, i % 3 == 0 ? "SELECT count(*) AS n FROM strategies s, read_parquet('nope' || s.run_id)"
+                                    : "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path), "
+                                      "range(20)");
       }
     });
   }
@@ -565,8 +594,8 @@ std::shared_ptr<Connection> connection_with_reader(std::function<Result<std::str
     for (size_t row = 0; row < rows.size(); ++row) {
       for (const std::string& path : rows[row]) {
         sql += (sql.empty() ? "" : " UNION ALL ") + std::string("SELECT ") + std::to_string(row) +
-               "::BIGINT, i, CASE WHEN i % 3 = 1 THEN NULL ELSE '" + path +
-               "/' || i END, CASE WHEN i % 2 = 0 THEN ['" + path + "', NULL] END FROM range(" + path + ") r(i)";
+               "::BIGINT, i, CASE WHEN i % 3 = 1 THEN NULL ELSE '" + path + "/' || i END, CASE WHEN i % 2 = 0 THEN ['" +
+               path + "', NULL] END FROM range(" + path + ") r(i)";
       }
     }
     return sql;
@@ -594,22 +623,27 @@ TEST(RowReader, GivesWhatItsSelectGives) {
                             "SELECT CASE WHEN k % 3 > 0 THEN (k % 9)::VARCHAR END AS p FROM range(100) r(k)",
                             "SELECT '5000' AS p FROM range(3)", "SELECT 'x' AS p WHERE false"}) {
     const std::string source = "(" + std::string(paths) + ")";
-    const std::string expected = "SELECT p, i, CASE WHEN i % 3 = 1 THEN NULL ELSE p || '/' || i END AS t, CASE WHEN i % 2 "
-                                 "= 0 THEN [p, NULL] END AS l FROM " + source + ", range(p::BIGINT) r(i) WHERE p IS NOT NULL";
+    const std::string expected =
+        "SELECT p, i, CASE WHEN i % 3 = 1 THEN NULL ELSE p || '/' || i END AS t, CASE WHEN i % 2 "
+        "= 0 THEN [p, NULL] END AS l FROM " +
+        source + ", range(p::BIGINT) r(i) WHERE p IS NOT NULL";
     for (const char* argument : {"p", "[p]", "[NULL, p]"}) {
       const std::string lists = "CASE WHEN p IS NULL THEN NULL ELSE " + std::string(argument) + " END";
       const std::string actual =
           "SELECT p, unnest(r) FROM (SELECT p, unnest(rows(" + lists + ")) AS r FROM " + source + ")";
-      EXPECT_EQ(first_cell(*connection, "SELECT count(*)::VARCHAR FROM ((" + expected + ") EXCEPT ALL (" + actual + "))"),
-                "0")
+      EXPECT_EQ(
+          first_cell(*connection, "SELECT count(*)::VARCHAR FROM ((" + expected + ") EXCEPT ALL (" + actual + "))"),
+          "0")
           << paths << argument;
-      EXPECT_EQ(first_cell(*connection, "SELECT count(*)::VARCHAR FROM ((" + actual + ") EXCEPT ALL (" + expected + "))"),
-                "0")
+      EXPECT_EQ(
+          first_cell(*connection, "SELECT count(*)::VARCHAR FROM ((" + actual + ") EXCEPT ALL (" + expected + "))"),
+          "0")
           << paths << argument;
     }
   }
-  EXPECT_EQ(first_cell(*connection, "SELECT string_agg(r.i, ',') FROM (SELECT unnest(rows(['2', '0', '3', '2'])) AS r)"),
-            "0,1,0,1,2,0,1");
+  EXPECT_EQ(
+      first_cell(*connection, "SELECT string_agg(r.i, ',') FROM (SELECT unnest(rows(['2', '0', '3', '2'])) AS r)"),
+      "0,1,0,1,2,0,1");
   EXPECT_EQ(first_cell(*connection, "SELECT len(rows(NULL::VARCHAR))::VARCHAR"), "0");
 }
 

@@ -21,7 +21,9 @@ namespace {
 
 class ConnectionHandle {
  public:
-  explicit ConnectionHandle(duckdb_database database) { is_open_ = duckdb_connect(database, &handle_) == DuckDBSuccess; }
+  explicit ConnectionHandle(duckdb_database database) {
+    is_open_ = duckdb_connect(database, &handle_) == DuckDBSuccess;
+  }
   ~ConnectionHandle() { duckdb_disconnect(&handle_); }
   ConnectionHandle(const ConnectionHandle&) = delete;
   ConnectionHandle& operator=(const ConnectionHandle&) = delete;

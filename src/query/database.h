@@ -54,8 +54,8 @@ class Connection {
   virtual Parsed parse(const std::string& sql) = 0;
 
   // Makes name(path) and name(list of paths), functions that give a list of the rows of these files, as structs; NULL
-  // has none. With `SELECT unnest(r) FROM (SELECT unnest(name(path)) AS r)` that is a table function that takes columns.
-  // For the whole database; an existing one of that name stays.
+  // has none. With `SELECT unnest(r) FROM (SELECT unnest(name(path)) AS r)` that is a table function that takes
+  // columns. For the whole database; an existing one of that name stays.
   virtual Status add_row_reader(const std::string& name, RowReader reader) = 0;
 };
 

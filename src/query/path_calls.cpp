@@ -47,8 +47,9 @@ std::string macro_parameters(const TableFunction& function) {
   std::string parameters = "signalbook_path";
   for (size_t i = 0; i < function.options.size(); ++i) {
     const TableFunction::Option& option = function.options[i];
-    parameters += option.is_comparison || option.name.empty() ? fmt::format(", signalbook_{}", i)
-                                                              : fmt::format(", {} := NULL", quote_sql_name(option.name));
+    parameters += option.is_comparison || option.name.empty()
+                      ? fmt::format(", signalbook_{}", i)
+                      : fmt::format(", {} := NULL", quote_sql_name(option.name));
   }
   return parameters;
 }
@@ -139,8 +140,7 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   std::string& name = rows_functions_[key + "/" + filename_column.value_or("")];
   if (name.empty()) {
     const std::string new_name = fmt::format("signalbook_rows_{}", rows_functions_.size());
-    SB_RETURN_IF_ERROR(
-        rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column)));
+    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column)));
     name = new_name;
   }
   return name;
@@ -156,10 +156,11 @@ Status PathCalls::rewrite_columns(Rewriting& rewriting, size_t i) {
   }
   const ParquetOptions options = read_options(function);
   if (!options.refused.empty()) {
-    return Status::invalid(fmt::format(
-        "{}(<column>) takes union_by_name, filename and hive_partitioning = false; it cannot do {}: read these files by "
-        "their names in quotes",
-        function.name, options.refused));
+    return Status::invalid(
+        fmt::format("{}(<column>) takes union_by_name, filename and hive_partitioning = false; it cannot do {}: read "
+                    "these files by "
+                    "their names in quotes",
+                    function.name, options.refused));
   }
   SB_ASSIGN_OR_RETURN(const std::string rows, rows_function(rewriting, options.filename_column));
   return rewriting.replace_call(

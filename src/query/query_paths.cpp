@@ -205,8 +205,9 @@ Result<QueryPaths::File> QueryPaths::find_file(const std::string& path) const {
     if (path.empty()) return Status::invalid("is no path");
     SB_ASSIGN_OR_RETURN(const std::vector<std::string> found, candidates(path));
     if (found.size() > 1) {
-      return Status::invalid(fmt::format("is in {} places, such as {} and {}: begin it with the run, as trace_path does",
-                                         found.size(), found[0], found[1]));
+      return Status::invalid(
+          fmt::format("is in {} places, such as {} and {}: begin it with the run, as trace_path does", found.size(),
+                      found[0], found[1]));
     }
     return check_file(path, found[0]);
   };

@@ -17,10 +17,10 @@ namespace signalbook {
 class QueryPaths {
  public:
   struct Place {
-    std::string store_path;               // absolute, without links
-    std::string shown_store_path;         // absolute, by the links that the user named
-    std::string working_directory;        // absolute
-    std::optional<std::string> run_id;    // of a scope that is one run
+    std::string store_path;             // absolute, without links
+    std::string shown_store_path;       // absolute, by the links that the user named
+    std::string working_directory;      // absolute
+    std::optional<std::string> run_id;  // of a scope that is one run
     std::vector<RunLocation> all_runs;
     bool confined = true;  // a file outside the store may not be read
   };

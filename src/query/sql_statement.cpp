@@ -31,8 +31,8 @@ std::optional<size_t> offset_of(const JsonValue& object) {
   return static_cast<size_t>(*value->integer());
 }
 
-// DuckDB replaces Unicode's spaces by plain ones before it parses, but not in texts and comments. Where an offset of its
-// own says nothing sensible, this is the place it means if all before it were replaced.
+// DuckDB replaces Unicode's spaces by plain ones before it parses, but not in texts and comments. Where an offset of
+// its own says nothing sensible, this is the place it means if all before it were replaced.
 size_t unshifted(const std::string& text, size_t offset) {
   size_t i = 0;
   for (size_t seen = 0; seen < offset && i < text.size(); ++seen) {

@@ -30,7 +30,7 @@ struct TextLiteral {
 struct TableFunction {
   // name = value, or name := value
   struct Option {
-    std::string name;  // lowercase
+    std::string name;                 // lowercase
     bool is_comparison = false;       // written with =
     std::optional<std::string> text;  // of a text, "t" or "f" of a truth value; else nothing
     bool is_truth = false;

@@ -117,9 +117,9 @@ Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& 
     }
   }
   if (others.empty()) return found;
-  SB_ASSIGN_OR_RETURN(const TextRows texts, connection.fetch("SELECT DISTINCT file_name FROM parquet_schema(" +
-                                                             quoted_list(others) +
-                                                             ") WHERE lower(name) = 'val' AND type = 'BYTE_ARRAY'"));
+  SB_ASSIGN_OR_RETURN(const TextRows texts,
+                      connection.fetch("SELECT DISTINCT file_name FROM parquet_schema(" + quoted_list(others) +
+                                       ") WHERE lower(name) = 'val' AND type = 'BYTE_ARRAY'"));
   std::set<std::string> labelled;
   for (const std::vector<std::string>& row : texts) labelled.insert(row[0]);
   for (TraceFile& file : found) file.is_label = file.is_label || (!file.is_known && labelled.contains(file.path));
@@ -158,7 +158,8 @@ std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool i
   }
   // Whether a file has a column is known only when it is opened: the empty part brings those that are missing.
   return fmt::format(
-      "SELECT {0}{1}, * EXCLUDE ({2}) FROM ({3} WHERE false UNION ALL BY NAME SELECT CAST(({4}])[CAST(file_index AS BIGINT) + 1] AS "
+      "SELECT {0}{1}, * EXCLUDE ({2}) FROM ({3} WHERE false UNION ALL BY NAME SELECT CAST(({4}])[CAST(file_index AS "
+      "BIGINT) + 1] AS "
       "BIGINT) AS {0}{5}, * FROM read_parquet({6}, hive_partitioning = false, union_by_name = true))",
       kOrdinal, select, names, none, ordinals, filename, quoted_list(paths));
 }

@@ -315,7 +315,15 @@ def add_scored_run(store):
         ("strategy_1", "b7e8f9a0c1d2", "bollinger_bands", 25.0, 2.5, 0.89, "traces/SPY_5m/signals/bollinger_bands/y.parquet"),
         ("strategy_2", "39a6426ec117", "bollinger_bands", 20.0, 2.0, 2.1, "traces/SPY_5m/signals/bollinger_bands/z.parquet"),
     ]  # fmt: skip
-    names = ["strategy_id", "strategy_hash", "strategy_type", "param_period", "param_std_dev", "sharpe_ratio", "trace_path"]
+    names = [
+        "strategy_id",
+        "strategy_hash",
+        "strategy_type",
+        "param_period",
+        "param_std_dev",
+        "sharpe_ratio",
+        "trace_path",
+    ]
     run = store / "scored"
     for number, row in enumerate(rows):
         path = run / row[-1]

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.util
 import io
+import itertools
 import json
 import os
 import re
@@ -168,15 +169,15 @@ def test_sql_runs_as_written(asked):
     assert (asked / "results" / "in_sample" / "strategy_index.parquet").exists()
     blocks = FENCE.findall(text_of("sql.md"))
     assert sum(language == "python" for language, _, _ in blocks) >= 5
-    assert len(re.findall(r"^```(?:sh|python)\b.*?^```\n\n```text$", text_of("sql.md"), re.M | re.S)) >= 10
+    assert len(re.findall(r"^```(?:sh|python)\b.*?^```\n\n```text$", text_of("sql.md"), re.MULTILINE | re.DOTALL)) >= 10
 
 
 def test_sql_agrees_with_stock_duckdb():
     """What is said to be the same prints the same numbers: the last line of each command and its equivalent."""
     blocks = [(language, body) for language, _, body in FENCE.findall(text_of("sql.md"))]
     answers = [
-        (language, set(re.findall(r"\d[\d.]*", body)))
-        for (language, _), (kind, body) in zip(blocks, blocks[1:])
+        (language, set(re.findall(r"(?<!\w)\d+(?:\.\d+)?(?!\w)", body)))
+        for (language, _), (kind, body) in itertools.pairwise(blocks)
         if kind == "text" and language in ("sh", "python")
     ]
     compared = 0
