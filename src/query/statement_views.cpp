@@ -72,11 +72,12 @@ Status StatementViews::make_view(Connection& connection, const TableName& table,
   }
   // strategy_index.parquet without quotes: a table "parquet" in a schema.
   const std::string path = to_lower_ascii(table.schema) + "." + name;
-  if (path != file::kStrategyIndex || views_.contains(path)) return Status();
+  if ((path != file::kStrategyIndex && path != file::kStrategyComponents) || views_.contains(path)) return Status();
   SB_ASSIGN_OR_RETURN(const std::optional<std::string> select, builder_.path_view(path, connection));
   if (!select.has_value()) return Status();
-  SB_RETURN_IF_ERROR(connection.run("CREATE SCHEMA IF NOT EXISTS strategy_index"));
-  SB_RETURN_IF_ERROR(connection.run("CREATE VIEW strategy_index.parquet AS " + *select));
+  const std::string schema = to_lower_ascii(table.schema);
+  SB_RETURN_IF_ERROR(connection.run("CREATE SCHEMA IF NOT EXISTS " + schema));
+  SB_RETURN_IF_ERROR(connection.run("CREATE VIEW " + schema + ".parquet AS " + *select));
   views_.insert(path);
   return Status();
 }
@@ -91,8 +92,10 @@ Status StatementViews::make_all(Connection& connection, bool with_paths) {
     make_if_possible({.schema = "", .name = name});
   }
   if (with_paths) {
-    make_if_possible({.schema = "strategy_index", .name = "parquet"});
-    make_if_possible({.schema = "", .name = file::kStrategyIndex});
+    for (const std::string schema : {"strategy_index", "strategy_components"}) {
+      make_if_possible({.schema = schema, .name = "parquet"});
+      make_if_possible({.schema = "", .name = schema + ".parquet"});
+    }
   }
   return Status();
 }

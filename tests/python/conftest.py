@@ -342,11 +342,42 @@ def add_scored_run(store):
     pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows))))), run / "strategy_index.parquet")
 
 
+def record_composites(folder):
+    """Strategies made of strategies, three levels deep, in two runs; and one of the leaves alone."""
+    leaf = {"bollinger_bands": {"period": 20, "std_dev": 2.0}}
+    deep = {
+        "strategy": [
+            {
+                "weight": 0.6,
+                "threshold": "0.3 AND adx(14) > 25",
+                "strategy": [
+                    {"weight": 0.5, "strategy": [{**leaf, "weight": 0.25}, {"momentum": {"period": 14}, "weight": 0.75}]},
+                    {"rsi_extreme": {"period": 14, "oversold": 30, "weight": 0.5}},
+                ],
+            },
+            {"ma_crossover": {"fast": 10, "slow": 30, "weight": 0.4}},
+        ]
+    }
+    uneven = {"strategy": [{"momentum": {"period": 14, "weight": 0.5}}, {"bollinger_bands": {"period": 20, "weight": 0.4}}]}
+    conditional = {
+        "strategy": {
+            "conditional": {
+                "if": "adx(14) > 25",
+                "if_true": {"weighted": {"strategies": [{"weight": 1.0, "strategy": {"momentum": {"period": 14}}}]}},
+            }
+        }
+    }
+    workspace = Workspace(folder, Signalbook(folder))
+    workspace.record(strategies=[deep, uneven, leaf], signals=wide_table(make_signals(200, 3)))
+    workspace.record(run="run_2", strategies=[conditional, deep], signals=wide_table(make_signals(200, 2)))
+
+
 @pytest.fixture(scope="session")
 def sql_stores(tmp_path_factory):
-    """Folders with results/: `plain`, and `scored` with a run that has Sharpe ratios."""
-    stores = {name: tmp_path_factory.mktemp(name) for name in ("plain", "scored")}
-    for folder in stores.values():
-        record_sql_store(folder)
+    """Folders with results/: `plain`; `scored` with a run that has Sharpe ratios; `composites`."""
+    stores = {name: tmp_path_factory.mktemp(name) for name in ("plain", "scored", "composites")}
+    record_sql_store(stores["plain"])
+    record_sql_store(stores["scored"])
+    record_composites(stores["composites"])
     add_scored_run(stores["scored"] / "results")
     return stores
