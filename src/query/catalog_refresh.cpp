@@ -149,7 +149,7 @@ Result<CatalogManifest::File> CatalogRefresh::write_table(const std::string& kin
     return removed;
   }
   SB_RETURN_IF_ERROR(connection_->run("COPY (" + select + ") TO " + quote_sql_text(temporary) +
-                                      " (FORMAT parquet, COMPRESSION zstd)"));
+                                      " (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE 61440)"));
   SB_RETURN_IF_ERROR(files_.sync_files(std::span(&temporary, 1)));
   SB_RETURN_IF_ERROR(files_.rename(temporary, path));
   SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files_.stamp(path));

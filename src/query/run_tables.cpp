@@ -10,8 +10,8 @@ namespace signalbook {
 
 namespace {
 
-// A Parquet file with neither is no table of strategies, whatever its name.
-constexpr const char* kNeededColumns = "('strategy_hash', 'strategy_id')";
+// A Parquet file with none of them is no table of strategies, whatever its name.
+constexpr const char* kNeededColumns = "('strategy_hash', 'strategy_id', 'trace_path')";
 
 }  // namespace
 
@@ -60,7 +60,7 @@ void RunTables::read_signatures(Connection& connection, RunTable table, std::spa
       if (row.size() == 3 && row[2] == "true") {
         signatures[run.run_id] = row[1];
       } else {
-        leave_out(run.run_id, Status::damaged(fmt::format("{}/{} has no column strategy_hash or strategy_id", run.path,
+        leave_out(run.run_id, Status::damaged(fmt::format("{}/{} has no column strategy_hash, strategy_id or trace_path", run.path,
                                                         file_of(table))));
       }
     }
