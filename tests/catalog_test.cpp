@@ -78,8 +78,8 @@ class CountedStore {
     for (const auto& [hash, counts] : history) {
       std::string ids;
       for (const std::string& run_id : counts.first) ids += (ids.empty() ? "" : " ") + run_id;
-      answer += hash + "," + std::to_string(counts.first.size()) + "," + std::to_string(counts.second) + "," + ids +
-                "\n";
+      answer +=
+          hash + "," + std::to_string(counts.first.size()) + "," + std::to_string(counts.second) + "," + ids + "\n";
     }
     return answer;
   }
@@ -91,18 +91,23 @@ class CountedStore {
                         {.note = [&](const std::string& text) { named.insert(text.substr(0, text.find(' '))); }});
     ASSERT_TRUE(opened.ok()) << what << opened.status().message();
     SqlEngine& engine = **opened;
-    ASSERT_EQ(ask(engine, "SELECT run_id, count(*) AS traces, sum(period) AS periods FROM strategies GROUP BY ALL "
-                          "ORDER BY run_id"),
+    ASSERT_EQ(ask(engine,
+                  "SELECT run_id, count(*) AS traces, sum(period) AS periods FROM strategies GROUP BY ALL "
+                  "ORDER BY run_id"),
               expected_strategies())
         << what;
-    ASSERT_EQ(ask(engine, "SELECT strategy_hash, runs, traces, array_to_string(run_ids, ' ') AS run_ids FROM "
-                          "hash_history ORDER BY strategy_hash"),
+    ASSERT_EQ(ask(engine,
+                  "SELECT strategy_hash, runs, traces, array_to_string(run_ids, ' ') AS run_ids FROM "
+                  "hash_history ORDER BY strategy_hash"),
               expected_history())
         << what;
     ASSERT_EQ(named, torn_) << what;
   }
+
  private:
-  std::string index_path(const std::string& run_id) const { return store_.run_path(run_id) + "/strategy_index.parquet"; }
+  std::string index_path(const std::string& run_id) const {
+    return store_.run_path(run_id) + "/strategy_index.parquet";
+  }
 
   QueryStore store_;
   std::map<std::string, std::vector<int>> runs_;
@@ -271,11 +276,11 @@ TEST(Catalog, TypesCombineWithoutLoss) {
     const char* values[] = {"[20]", "[20.5]", R"(["fast"])", "[true]"};
     store.add_index(run_name(i), 1, {{"param_x", types[i % 4], values[i % 4]}});
   }
-  const std::string expected =
-      "n,x,x__str,x__bool\n6,20.0,,\n6,20.5,,\n5,,fast,\n5,,,true\n";
+  const std::string expected = "n,x,x__str,x__bool\n6,20.0,,\n6,20.5,,\n5,,fast,\n5,,,true\n";
   for (int again = 0; again < 2; ++again) {
-    EXPECT_EQ(ask(store.scope(), "SELECT count(*) AS n, x, x__str, x__bool FROM strategies GROUP BY ALL "
-                                 "ORDER BY x NULLS LAST, x__str NULLS LAST"),
+    EXPECT_EQ(ask(store.scope(),
+                  "SELECT count(*) AS n, x, x__str, x__bool FROM strategies GROUP BY ALL "
+                  "ORDER BY x NULLS LAST, x__str NULLS LAST"),
               expected);
     // A run more, with a column of its own and a parameter that has no value, and away again.
     store.add_index("run_more", 1, {{"other", "text", R"(["y"])"}, {"param_x", "null", "[null]"}});

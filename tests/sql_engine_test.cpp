@@ -13,6 +13,7 @@ namespace signalbook {
 namespace {
 
 using test::ask;
+using test::InDirectory;
 using test::QueryStore;
 using test::write_parquet;
 using test::write_text;
@@ -45,20 +46,6 @@ class SqlEngineTest : public testing::Test {
   std::vector<Scope> scopes() const { return {store_.scope(), store_.scope_of("run_1"), store_.scope_of("run_2")}; }
 
   QueryStore store_;
-};
-
-// Works from another directory, and comes back.
-class InDirectory {
- public:
-  explicit InDirectory(const std::string& path) : before_(std::filesystem::current_path()) {
-    std::filesystem::current_path(path);
-  }
-  ~InDirectory() { std::filesystem::current_path(before_); }
-  InDirectory(const InDirectory&) = delete;
-  InDirectory& operator=(const InDirectory&) = delete;
-
- private:
-  std::filesystem::path before_;
 };
 
 // ---- The specification's queries, as they are written ---------------------------------------------------------------
@@ -203,7 +190,8 @@ TEST_F(SqlEngineTest, ReplacesNothingButWhatItMeans) {
                                  "read_parquet(['bars/d1.parquet','bars/d1.parquet'])");
   EXPECT_EQ(answer, "n\n6\n");
   // Those inside a text stay, so that no place fits all: it says so, and replaces nothing.
-  const std::string mixed = ask(store_.scope(), "SELECT\u00a0'\u00a0' AS t FROM read_parquet('strategy_index.parquet')");
+  const std::string mixed =
+      ask(store_.scope(), "SELECT\u00a0'\u00a0' AS t FROM read_parquet('strategy_index.parquet')");
   EXPECT_TRUE(mixed.starts_with("t\n") || mixed.find("unusual white space") != std::string::npos ||
               mixed.find("Cannot access file") != std::string::npos)
       << mixed;

@@ -18,6 +18,7 @@ namespace {
 
 using test::ask;
 using test::Column;
+using test::InDirectory;
 using test::QueryStore;
 using test::write_parquet;
 using test::write_text;
@@ -29,20 +30,6 @@ std::unique_ptr<SqlEngine> open(const Scope& scope, bool confined = true) {
 }
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-// Works from another directory, and comes back.
-class InDirectory {
- public:
-  explicit InDirectory(const std::string& path) : before_(std::filesystem::current_path()) {
-    std::filesystem::current_path(path);
-  }
-  ~InDirectory() { std::filesystem::current_path(before_); }
-  InDirectory(const InDirectory&) = delete;
-  InDirectory& operator=(const InDirectory&) = delete;
-
- private:
-  std::filesystem::path before_;
-};
 
 // A run of the format whose index names traces of `lengths` rows; its paths are named by the view.
 void add_run(QueryStore& store, const std::string& run_id, const std::vector<int>& lengths, bool classifiers = false) {

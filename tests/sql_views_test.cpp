@@ -59,9 +59,9 @@ TEST(StrategiesView, GivesShortNamesWhereTheyAreFree) {
   // The index keeps its order; what the format has besides follows, and short names come last.
   const std::string names =
       ask(store.scope(), "SELECT string_agg(column_name, ' ') AS names FROM (DESCRIBE strategies)");
-  EXPECT_TRUE(names.starts_with(
-      "names\nrun_id run_path strategy_id strategy_hash trace_path run_trace_path param_period "
-      "param_Symbol param_run_id symbol sharpe_ratio trace_id "))
+  EXPECT_TRUE(
+      names.starts_with("names\nrun_id run_path strategy_id strategy_hash trace_path run_trace_path param_period "
+                        "param_Symbol param_run_id symbol sharpe_ratio trace_id "))
       << names;
   EXPECT_TRUE(names.ends_with(" created_at strat_hash period sharpe\n")) << names;
 }
@@ -195,9 +195,8 @@ TEST(StrategiesView, LeavesOutADamagedIndexAndNamesIt) {
   store.add_index("run_0", 1);
   write_text(store.run_path("run_1") + "/strategy_index.parquet", "not a Parquet file at all");
   std::vector<std::string> notes;
-  const Result<std::unique_ptr<SqlEngine>> engine =
-      SqlEngine::open(posix_file_system(), store.scope(),
-                      {.note = [&](const std::string& text) { notes.push_back(text); }});
+  const Result<std::unique_ptr<SqlEngine>> engine = SqlEngine::open(
+      posix_file_system(), store.scope(), {.note = [&](const std::string& text) { notes.push_back(text); }});
   ASSERT_TRUE(engine.ok());
   for (int again = 0; again < 2; ++again) {
     for (const char* table : {"strategies", "strategy_index.parquet", "'strategy_index.parquet'"}) {

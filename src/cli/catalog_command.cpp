@@ -51,11 +51,12 @@ Status add_reports(SqlEngine& engine, Facts& facts) {
               fmt::format("{}: {}", collisions.columns[0].texts[i], collisions.columns[1].texts[i]));
   }
   constexpr int kMostNamed = 20;
-  SB_ASSIGN_OR_RETURN(const Table conflicts,
-                      ask(engine, fmt::format("SELECT strategy_hash, strategy_type, array_to_string(run_ids[:5], ', '), "
-                                              "count(*) OVER () FROM hash_history WHERE trace_conflicts > 0 "
-                                              "ORDER BY strategy_hash LIMIT {}",
-                                              kMostNamed)));
+  SB_ASSIGN_OR_RETURN(
+      const Table conflicts,
+      ask(engine, fmt::format("SELECT strategy_hash, strategy_type, array_to_string(run_ids[:5], ', '), "
+                              "count(*) OVER () FROM hash_history WHERE trace_conflicts > 0 "
+                              "ORDER BY strategy_hash LIMIT {}",
+                              kMostNamed)));
   for (size_t i = 0; i < conflicts.row_count(); ++i) {
     facts.add("other trace from equal input",
               fmt::format("{} {} in {}", conflicts.columns[0].texts[i], conflicts.columns[1].texts[i],

@@ -20,10 +20,10 @@
 namespace signalbook::cli {
 
 Result<std::unique_ptr<SqlEngine>> open_engine(const Scope& scope, const CommonOptions& options, bool confined) {
-  return SqlEngine::open(posix_file_system(), scope,
-                         {.confined = confined, .note = [options](const std::string& text) {
-                            print_note(options, escape_control_characters(to_valid_utf8(text)));
-                          }});
+  return SqlEngine::open(posix_file_system(), scope, {.confined = confined, .note = [options](const std::string& text) {
+                                                        print_note(options,
+                                                                   escape_control_characters(to_valid_utf8(text)));
+                                                      }});
 }
 
 Result<Table> ask(SqlEngine& engine, const std::string& query) {

@@ -16,8 +16,7 @@ Status run_sql(const SqlOptions& options) {
     query = "SELECT * FROM (" + query + "\n)" + sort_clause(options.common.sort_by);
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine,
-                      open_engine(scope, options.common, !options.unconfined));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common, !options.unconfined));
   ArrowArrayStream stream;
   SB_RETURN_IF_ERROR(engine->query(query, &stream));
   return print_result(&stream, options.common);

@@ -19,9 +19,9 @@ namespace signalbook {
 // question about a thousand runs opens no thousand files. All of it is derived and may be deleted at any time.
 //
 // Readers never see half of it: files are written under new names, and the manifest, which names those that count, is
-// replaced last. Files that it no longer names stay for a while, for readers of the one before. Those who refresh wait for each
-// other (flock). A run whose files have changed since they were read is not taken from the catalogue, so what it says
-// is right even when it is old.
+// replaced last. Files that it no longer names stay for a while, for readers of the one before. Those who refresh wait
+// for each other (flock). A run whose files have changed since they were read is not taken from the catalogue, so what
+// it says is right even when it is old.
 class Catalog {
  public:
   // `store_path` is absolute. A catalogue that is not there or cannot be read is an empty one.

@@ -35,7 +35,8 @@ JsonValue file_json(const CatalogManifest::File& file) {
                                      {"columns", JsonValue(std::move(columns))}});
 }
 
-// ---- Reading: every function returns nothing where the text is not what it should be ----------------------------------
+// ---- Reading: every function returns nothing where the text is not what it should be
+// ----------------------------------
 
 std::optional<std::string> read_text(const JsonValue& object, std::string_view key) {
   const JsonValue* value = object.find(key);
@@ -129,8 +130,8 @@ std::string encode_manifest(const CatalogManifest& manifest) {
   }
   JsonValue::Object left_out;
   for (const auto& [run_id, run] : manifest.left_out) {
-    left_out.emplace_back(run_id, JsonValue(JsonValue::Object{{"stamp", run_stamp_json(run.stamp)},
-                                                              {"why", JsonValue(run.why)}}));
+    left_out.emplace_back(
+        run_id, JsonValue(JsonValue::Object{{"stamp", run_stamp_json(run.stamp)}, {"why", JsonValue(run.why)}}));
   }
   JsonValue::Object root = {{"format_version", JsonValue(kManifestVersion)},
                             {"generation", JsonValue(manifest.generation)},
@@ -165,8 +166,8 @@ std::optional<CatalogManifest> decode_manifest(std::string_view text) {
     if (!stamp || !why) return std::nullopt;
     manifest.left_out.emplace(run_id, CatalogManifest::LeftOut{.stamp = *stamp, .why = *why});
   }
-  for (const auto& [key, target] : {std::pair("history", &manifest.history),
-                                    std::pair("history_changes", &manifest.history_changes)}) {
+  for (const auto& [key, target] :
+       {std::pair("history", &manifest.history), std::pair("history_changes", &manifest.history_changes)}) {
     const JsonValue* value = json->find(key);
     if (value == nullptr) continue;
     *target = read_file(value);

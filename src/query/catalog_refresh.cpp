@@ -55,8 +55,7 @@ CatalogManifest read_manifest(FileSystem& files, const std::string& directory) {
   return std::move(*manifest);
 }
 
-CatalogRefresh::CatalogRefresh(FileSystem& files, std::string store_path, std::string directory,
-                               CatalogManifest before)
+CatalogRefresh::CatalogRefresh(FileSystem& files, std::string store_path, std::string directory, CatalogManifest before)
     : files_(files),
       store_path_(std::move(store_path)),
       directory_(std::move(directory)),
@@ -191,10 +190,10 @@ Status CatalogRefresh::write_segment() {
     const std::vector<RunFact> facts = tables_.facts(usable);
     CatalogManifest::Segment segment;
     auto strategies = write_table("strategies", segment_sql(RunTable::strategies, store_path_, groups, facts));
-    auto components = strategies.ok()
-                          ? write_table("components",
-                                        segment_sql(RunTable::components, store_path_, component_groups, facts))
-                          : strategies;
+    auto components =
+        strategies.ok()
+            ? write_table("components", segment_sql(RunTable::components, store_path_, component_groups, facts))
+            : strategies;
     if (!components.ok()) {
       if (attempt > 0) return components.status();
       tables_.read_through(*connection_, added_);
@@ -239,7 +238,8 @@ Status CatalogRefresh::write_history() {
   for (const RunLocation& run : tables_.usable(added_)) added.push_back(run.run_id);
   if (!added.empty()) add(now_.segments.back().strategies.name, added);
   if (affected.empty()) return Status();
-  SB_RETURN_IF_ERROR(connection_->run("CREATE TEMP TABLE affected AS SELECT DISTINCT strategy_hash FROM (" + affected + ")"));
+  SB_RETURN_IF_ERROR(
+      connection_->run("CREATE TEMP TABLE affected AS SELECT DISTINCT strategy_hash FROM (" + affected + ")"));
   SB_ASSIGN_OR_RETURN(const TextRows counted, connection_->fetch("SELECT count(*)::VARCHAR FROM affected"));
   int64_t count = before_.history_changes.has_value() ? before_.history_changes->row_count : 0;
   int64_t affected_count = 0;
@@ -251,12 +251,15 @@ Status CatalogRefresh::write_history() {
   if (before_.history->row_count <= kFewRows || count * kSmallestShare > before_.history->row_count) {
     return rewrite_history();
   }
-  const std::string again = history_sql(store_path_, history_groups(), {},
-                                        "strategy_hash IN (SELECT strategy_hash FROM affected)");
+  const std::string again =
+      history_sql(store_path_, history_groups(), {}, "strategy_hash IN (SELECT strategy_hash FROM affected)");
   // A strategy that no run has any more leaves a row with no runs, which hides the one in the history.
-  std::string select = "SELECT a.strategy_hash, h.* EXCLUDE (strategy_hash, runs), coalesce(h.runs, 0) AS runs FROM "
-                       "affected a LEFT JOIN (" + again + ") h ON a.strategy_hash = h.strategy_hash "
-                       "WHERE a.strategy_hash IS NOT NULL";
+  std::string select =
+      "SELECT a.strategy_hash, h.* EXCLUDE (strategy_hash, runs), coalesce(h.runs, 0) AS runs FROM "
+      "affected a LEFT JOIN (" +
+      again +
+      ") h ON a.strategy_hash = h.strategy_hash "
+      "WHERE a.strategy_hash IS NOT NULL";
   if (before_.history_changes.has_value()) {
     select += " UNION ALL BY NAME SELECT * FROM " +
               read_parquet_sql(std::vector{escape_glob(join_path(directory_, before_.history_changes->name))}, "") +

@@ -58,8 +58,8 @@ class CatalogRefresh {
   std::shared_ptr<Database> database_;
   std::shared_ptr<Connection> connection_;
 
-  std::map<std::string, RunStamp> stamps_;       // of the runs there are
-  std::vector<RunLocation> added_;               // not in a segment as they are now
+  std::map<std::string, RunStamp> stamps_;                 // of the runs there are
+  std::vector<RunLocation> added_;                         // not in a segment as they are now
   std::vector<std::pair<std::string, std::string>> lost_;  // segment file and run: rows that count no more
   std::vector<TableGroup> absorbed_, absorbed_components_;
 };

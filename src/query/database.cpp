@@ -539,7 +539,8 @@ Status DuckDbDatabase::open(const Options& options) {
   }
   const ConnectionHandle connection(handle_);
   if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
-  SB_RETURN_IF_ERROR(run_sql(connection.get(), "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true"));
+  SB_RETURN_IF_ERROR(
+      run_sql(connection.get(), "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true"));
   if (!options.allowed_directories.has_value()) return Status();
   std::string allowed;
   for (const std::string& path : *options.allowed_directories) {

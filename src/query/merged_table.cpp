@@ -1,8 +1,5 @@
 #include "query/merged_table.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -15,14 +12,6 @@
 namespace signalbook {
 
 namespace {
-
-std::string join(std::span<const std::string> parts, std::string_view separator) {
-  return fmt::format("{}", fmt::join(parts, separator));
-}
-
-std::string cast(const std::string& expression, const std::string& type) {
-  return "CAST(" + expression + " AS " + type + ")";
-}
 
 enum class Kind { number, text, boolean, null, other };
 
@@ -107,12 +96,12 @@ std::span<const ViewColumn> format_columns(RunTable table) {
                                                      {"file_sha256", "BLOB"},
                                                      {"created_at", kTime}};
   static const std::vector<ViewColumn> components = {
-      {"strategy_hash", "VARCHAR"},   {"strategy_digest", "BLOB"},    {"path", "VARCHAR"},
-      {"parent_path", "VARCHAR"},     {"depth", "INTEGER"},           {"role", "VARCHAR"},
-      {"component_hash", "VARCHAR"},  {"component_digest", "BLOB"},   {"parent_hash", "VARCHAR"},
-      {"parent_digest", "BLOB"},      {"component_type", "VARCHAR"},  {"is_leaf", "BOOLEAN"},         {"weight", "DOUBLE"},
-      {"weight_sum", "DOUBLE"},       {"effective_weight", "DOUBLE"}, {"threshold", "VARCHAR"},
-      {"component_config", "VARCHAR"}};
+      {"strategy_hash", "VARCHAR"},  {"strategy_digest", "BLOB"},    {"path", "VARCHAR"},
+      {"parent_path", "VARCHAR"},    {"depth", "INTEGER"},           {"role", "VARCHAR"},
+      {"component_hash", "VARCHAR"}, {"component_digest", "BLOB"},   {"parent_hash", "VARCHAR"},
+      {"parent_digest", "BLOB"},     {"component_type", "VARCHAR"},  {"is_leaf", "BOOLEAN"},
+      {"weight", "DOUBLE"},          {"weight_sum", "DOUBLE"},       {"effective_weight", "DOUBLE"},
+      {"threshold", "VARCHAR"},      {"component_config", "VARCHAR"}};
   return table == RunTable::strategies ? strategies : components;
 }
 
@@ -223,7 +212,7 @@ std::string segment_rows_sql(const TableGroup& group) {
   } else {
     for (const ViewRun& run : group.runs) ids.push_back(quote_sql_text(run.run_id));
   }
-  return sql + " WHERE run_id " + (name_hidden ? "NOT IN (" : "IN (") + join(ids, ", ") + ")";
+  return sql + " WHERE run_id " + (name_hidden ? "NOT IN (" : "IN (") + join_sql(ids, ", ") + ")";
 }
 
 // A column of the view from a group's files. Without a cast where it needs none: DuckDB binds a hundred columns for
@@ -232,10 +221,10 @@ std::string column_sql(const MergedColumn& column, size_t group) {
   const std::string name = quote_sql_name(column.name);
   const std::string type = common_type(column.types);
   const auto source = column.sources.find(group);
-  if (source == column.sources.end()) return cast("NULL", type) + " AS " + name;
+  if (source == column.sources.end()) return cast_sql("NULL", type) + " AS " + name;
   const std::string value = quote_sql_name(source->second.name);
   if (source->second.type == type) return value == name ? value : value + " AS " + name;
-  return cast(value, type) + " AS " + name;
+  return cast_sql(value, type) + " AS " + name;
 }
 
 // Rows of all groups with run_id, run_path and the merged columns. `facts_sql` is a table of run_id and code_version;
@@ -259,7 +248,7 @@ std::string rows_sql(RunTable table, const std::string& store_directory, std::sp
         if (!is_segment) rows = "SELECT * FROM (" + rows + ") LEFT JOIN (" + facts_sql + ") USING (run_id)";
       }
       // run_id is made below `path`, which uses it by name, and before *, so that a file's own run_id is not meant.
-      branches.push_back("SELECT run_id, " + path + " AS run_path, " + version + join(columns, ", ") + " FROM (" +
+      branches.push_back("SELECT run_id, " + path + " AS run_path, " + version + join_sql(columns, ", ") + " FROM (" +
                          rows + ")");
     }
   }
@@ -267,11 +256,11 @@ std::string rows_sql(RunTable table, const std::string& store_directory, std::sp
     std::vector<std::string> columns = {"'' AS run_id", "'' AS run_path"};
     if (!facts_sql.empty()) columns.push_back(std::string("'' AS ") + kSegmentCodeVersionColumn);
     for (const MergedColumn& column : merged) {
-      columns.push_back(cast("NULL", common_type(column.types)) + " AS " + quote_sql_name(column.name));
+      columns.push_back(cast_sql("NULL", common_type(column.types)) + " AS " + quote_sql_name(column.name));
     }
-    return "SELECT " + join(columns, ", ") + " WHERE false";
+    return "SELECT " + join_sql(columns, ", ") + " WHERE false";
   }
-  return join(branches, " UNION ALL ");
+  return join_sql(branches, " UNION ALL ");
 }
 
 std::string facts_sql(std::span<const RunFact> facts) {
@@ -314,7 +303,7 @@ std::string table_view_sql(RunTable table, const std::string& store_directory, s
     if (short_name.empty() || !names.take(short_name)) continue;
     outer.push_back(quote_sql_name(column.name) + " AS " + quote_sql_name(short_name));
   }
-  return "SELECT " + join(outer, ", ") + " FROM (" + rows_sql(table, store_directory, groups, merged, "") + ")";
+  return "SELECT " + join_sql(outer, ", ") + " FROM (" + rows_sql(table, store_directory, groups, merged, "") + ")";
 }
 
 std::string segment_sql(RunTable table, const std::string& store_directory, std::span<const TableGroup> groups,
@@ -329,9 +318,9 @@ std::string segment_sql(RunTable table, const std::string& store_directory, std:
 std::string history_sql(const std::string& store_directory, std::span<const TableGroup> groups,
                         std::span<const RunFact> facts, const std::string& condition) {
   const std::vector<MergedColumn> merged = merge_columns(RunTable::strategies, groups);
-  const std::string rows =
-      "SELECT * FROM (" + rows_sql(RunTable::strategies, store_directory, groups, merged, facts_sql(facts)) + ")" +
-      " WHERE strategy_hash IS NOT NULL" + (condition.empty() ? "" : " AND " + condition);
+  const std::string rows = "SELECT * FROM (" +
+                           rows_sql(RunTable::strategies, store_directory, groups, merged, facts_sql(facts)) + ")" +
+                           " WHERE strategy_hash IS NOT NULL" + (condition.empty() ? "" : " AND " + condition);
   // Grouped twice: a strategy has one row a feed in most runs, and lists and distinct counts are dear on a million
   // groups, so they are made of the few values that are left.
   return "WITH s AS (" + rows +

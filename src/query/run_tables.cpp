@@ -60,8 +60,9 @@ void RunTables::read_signatures(Connection& connection, RunTable table, std::spa
       if (row.size() == 3 && row[2] == "true") {
         signatures[run.run_id] = row[1];
       } else {
-        leave_out(run.run_id, Status::damaged(fmt::format("{}/{} has no column strategy_hash, strategy_id or trace_path", run.path,
-                                                        file_of(table))));
+        leave_out(run.run_id,
+                  Status::damaged(fmt::format("{}/{} has no column strategy_hash, strategy_id or trace_path", run.path,
+                                              file_of(table))));
       }
     }
   } else if (runs.size() == 1) {
@@ -95,10 +96,10 @@ Result<std::vector<TableGroup>> RunTables::group(Connection& connection, RunTabl
     if (signature == signatures.end()) continue;
     const auto [place, is_new] = group_of.emplace(signature->second, groups.size());
     if (is_new) {
-      SB_ASSIGN_OR_RETURN(const TextRows columns,
-                          connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM " +
-                                           read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") +
-                                           ")"));
+      SB_ASSIGN_OR_RETURN(
+          const TextRows columns,
+          connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM " +
+                           read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") + ")"));
       groups.emplace_back();
       for (const std::vector<std::string>& column : columns) groups.back().columns.push_back({column[0], column[1]});
     }

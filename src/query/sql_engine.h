@@ -27,8 +27,8 @@ class SqlEngine {
   }
   ~SqlEngine();
 
-  // Runs one SELECT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE. `stream` is filled for the caller, who releases it; it stays valid
-  // after the engine is gone. Invalid, with DuckDB's message, for anything else.
+  // Runs one SELECT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE. `stream` is filled for the caller, who releases it; it stays
+  // valid after the engine is gone. Invalid, with DuckDB's message, for anything else.
   Status query(const std::string& sql, ArrowArrayStream* stream);
 
  private:

@@ -1,5 +1,8 @@
 #include "query/sql_text.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace signalbook {
 
 std::string quote_sql_text(std::string_view text) {
@@ -18,6 +21,14 @@ std::string quote_sql_name(std::string_view name) {
     quoted += c;
   }
   return quoted += '"';
+}
+
+std::string cast_sql(const std::string& expression, const std::string& type) {
+  return "CAST(" + expression + " AS " + type + ")";
+}
+
+std::string join_sql(std::span<const std::string> parts, std::string_view separator) {
+  return fmt::format("{}", fmt::join(parts, separator));
 }
 
 std::string escape_glob(std::string_view path) {

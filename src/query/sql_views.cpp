@@ -1,8 +1,5 @@
 #include "query/sql_views.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <optional>
 #include <set>
 
@@ -15,14 +12,6 @@
 namespace signalbook {
 
 namespace {
-
-std::string join(std::span<const std::string> parts, std::string_view separator) {
-  return fmt::format("{}", fmt::join(parts, separator));
-}
-
-std::string cast(const std::string& expression, const std::string& type) {
-  return "CAST(" + expression + " AS " + type + ")";
-}
 
 // ---- traces ---------------------------------------------------------------------------------------------------------
 
@@ -48,11 +37,11 @@ std::string trace_source_sql(const std::string& store_directory, const TraceSour
   std::vector<std::string> columns = {run_id_of_file(store_directory) + " AS run_id"};
   for (const TraceColumn& c : kTraceColumns) {
     const bool is_label = source.classifiers && std::string_view(c.name) == column::kValue;
-    columns.push_back(cast(is_label ? "NULL" : value(c.name), c.type) + " AS " + c.name);
+    columns.push_back(cast_sql(is_label ? "NULL" : value(c.name), c.type) + " AS " + c.name);
   }
-  columns.push_back(cast(source.classifiers ? value(column::kValue) : "NULL", "VARCHAR") + " AS label");
+  columns.push_back(cast_sql(source.classifiers ? value(column::kValue) : "NULL", "VARCHAR") + " AS label");
   const char* options = source.known_format ? ", filename = true" : ", filename = true, union_by_name = true";
-  return "SELECT " + join(columns, ", ") + " FROM " + read_parquet_sql(source.patterns, options);
+  return "SELECT " + join_sql(columns, ", ") + " FROM " + read_parquet_sql(source.patterns, options);
 }
 
 }  // namespace
@@ -69,11 +58,11 @@ const std::vector<ViewColumn>& trace_columns() {
 std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources) {
   std::vector<std::string> branches;
   for (const TraceSource& source : sources) branches.push_back(trace_source_sql(store_directory, source));
-  if (!branches.empty()) return join(branches, " UNION ALL ");
-  std::vector<std::string> columns = {cast("NULL", "VARCHAR") + " AS run_id"};
-  for (const TraceColumn& c : kTraceColumns) columns.push_back(cast("NULL", c.type) + " AS " + c.name);
-  columns.push_back(cast("NULL", "VARCHAR") + " AS label");
-  return "SELECT " + join(columns, ", ") + " WHERE false";
+  if (!branches.empty()) return join_sql(branches, " UNION ALL ");
+  std::vector<std::string> columns = {cast_sql("NULL", "VARCHAR") + " AS run_id"};
+  for (const TraceColumn& c : kTraceColumns) columns.push_back(cast_sql("NULL", c.type) + " AS " + c.name);
+  columns.push_back(cast_sql("NULL", "VARCHAR") + " AS label");
+  return "SELECT " + join_sql(columns, ", ") + " WHERE false";
 }
 
 // ---- bars and runs --------------------------------------------------------------------------------------------------
@@ -93,9 +82,9 @@ std::string bars_sql(std::span<const std::string> paths) {
   };
   std::vector<std::string> columns;
   for (const TraceColumn& c : kBarColumns) {
-    columns.push_back(cast(paths.empty() ? "NULL" : quote_sql_name(c.name), c.type) + " AS " + c.name);
+    columns.push_back(cast_sql(paths.empty() ? "NULL" : quote_sql_name(c.name), c.type) + " AS " + c.name);
   }
-  std::string sql = "SELECT " + join(columns, ", ");
+  std::string sql = "SELECT " + join_sql(columns, ", ");
   return sql + (paths.empty() ? " WHERE false" : " FROM " + read_parquet_sql(paths, ""));
 }
 

@@ -39,14 +39,13 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                              .confined = confined};
   if (scope.run_path.has_value()) place.run_id = scope_runs.front().run_id;
   const QueryPaths paths(files, std::move(place));
-  ViewBuilder builder(
-      files,
-      {.store_path = store_path,
-       .shown_store_path = scope.store_path,
-       .scope_runs = scope_runs,
-       .all_runs = all_runs,
-       .is_store = !scope.run_path.has_value()},
-      paths);
+  ViewBuilder builder(files,
+                      {.store_path = store_path,
+                       .shown_store_path = scope.store_path,
+                       .scope_runs = scope_runs,
+                       .all_runs = all_runs,
+                       .is_store = !scope.run_path.has_value()},
+                      paths);
   PathCalls calls(files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs}, paths);
   return StatementViews(std::move(builder), std::move(calls));
 }

@@ -25,8 +25,7 @@ std::string quoted_list(const std::vector<std::string>& texts) {
 }  // namespace
 
 const std::vector<std::string>& ViewBuilder::view_names() {
-  static const std::vector<std::string> names = {"strategies",   "components", "runs", "traces", "bars",
-                                                 "hash_history"};
+  static const std::vector<std::string> names = {"strategies", "components", "runs", "traces", "bars", "hash_history"};
   return names;
 }
 
@@ -114,7 +113,8 @@ Result<bool> ViewBuilder::has_known_format(const RunLocation& run) {
   return description.has_value();
 }
 
-// Which runs can be read, and from where. In the scope of a run, one that cannot is an error; in a store it is left out.
+// Which runs can be read, and from where. In the scope of a run, one that cannot is an error; in a store it is left
+// out.
 Result<const ViewBuilder::Sources*> ViewBuilder::sources(Connection& connection) {
   if (sources_.has_value()) return &*sources_;
   Sources sources;
@@ -247,9 +247,10 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
   std::erase_if(sources, [](const TraceSource& source) { return source.patterns.empty(); });
   for (TraceSource& source : sources) {
     if (source.known_format) continue;
-    SB_ASSIGN_OR_RETURN(const TextRows columns,
-                        connection.fetch("SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet(" +
-                              quoted_list(source.patterns) + ", hive_partitioning = false, union_by_name = true))"));
+    SB_ASSIGN_OR_RETURN(
+        const TextRows columns,
+        connection.fetch("SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet(" +
+                         quoted_list(source.patterns) + ", hive_partitioning = false, union_by_name = true))"));
     for (const std::vector<std::string>& column : columns) source.columns.push_back(column[0]);
   }
   return traces_sql(place_.store_path, sources);

@@ -40,7 +40,8 @@ class ViewBuilder {
   // The SELECT of a table that is named by a path; nothing when the path is not ours to read.
   Result<std::optional<std::string>> path_view(const std::string& path, Connection& connection);
 
-  // The SELECT of several paths that all name indexes (or components), as one table; nothing when one does not, or two name the same.
+  // The SELECT of several paths that all name indexes (or components), as one table; nothing when one does not, or two
+  // name the same.
   Result<std::optional<std::string>> paths_view(const std::vector<std::string>& paths, Connection& connection);
 
   // What read_parquet(path) gets in place of the path.

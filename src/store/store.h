@@ -16,7 +16,8 @@ struct Scope {
 };
 
 // The scope a directory stands in: in a run that run, in a store the store, above stores `results`, else the only
-// one below it. A directory that holds runs counts as a store where nothing is marked as one. NotFound, naming what to do (or the candidates), when there is none or it cannot be told.
+// one below it. A directory that holds runs counts as a store where nothing is marked as one. NotFound, naming what to
+// do (or the candidates), when there is none or it cannot be told.
 Result<Scope> locate_scope(FileSystem& files, const std::string& directory);
 
 struct RunLocation {

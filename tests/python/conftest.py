@@ -351,14 +351,19 @@ def record_composites(folder):
                 "weight": 0.6,
                 "threshold": "0.3 AND adx(14) > 25",
                 "strategy": [
-                    {"weight": 0.5, "strategy": [{**leaf, "weight": 0.25}, {"momentum": {"period": 14}, "weight": 0.75}]},
+                    {
+                        "weight": 0.5,
+                        "strategy": [{**leaf, "weight": 0.25}, {"momentum": {"period": 14}, "weight": 0.75}],
+                    },
                     {"rsi_extreme": {"period": 14, "oversold": 30, "weight": 0.5}},
                 ],
             },
             {"ma_crossover": {"fast": 10, "slow": 30, "weight": 0.4}},
         ]
     }
-    uneven = {"strategy": [{"momentum": {"period": 14, "weight": 0.5}}, {"bollinger_bands": {"period": 20, "weight": 0.4}}]}
+    uneven = {
+        "strategy": [{"momentum": {"period": 14, "weight": 0.5}}, {"bollinger_bands": {"period": 20, "weight": 0.4}}]
+    }
     conditional = {
         "strategy": {
             "conditional": {

@@ -60,7 +60,9 @@ def test_a_question_makes_it_and_keeps_it_up_to_date(many_runs):
     shutil.rmtree(store / "run_03")
     (store / "run_04").rename(store / "renamed")
     assert rows(ask, counts, store) == [{"n": str(3 * RUNS - 3), "runs": str(RUNS - 1)}]
-    assert rows(ask, "SELECT DISTINCT run_id FROM strategies WHERE run_id NOT LIKE 'run%'", store) == [{"run_id": "renamed"}]
+    assert rows(ask, "SELECT DISTINCT run_id FROM strategies WHERE run_id NOT LIKE 'run%'", store) == [
+        {"run_id": "renamed"}
+    ]
     # From the folder above and from below, as well.
     above = ask.ok("sql", counts, "--format", "csv", cwd=store.parent).out
     assert parse_csv(above) == [{"n": str(3 * RUNS - 3), "runs": str(RUNS - 1)}]
@@ -96,7 +98,9 @@ def test_names_what_is_not_deterministic(many_runs):
 
 def test_reports_two_strategies_with_one_hash(many_runs):
     for run, period in zip(("first", "second"), COLLIDING["periods"]):
-        many_runs.record(run=run, strategies=[{"collide": {"period": period}}], signals=wide_table(make_signals(200, 1)))
+        many_runs.record(
+            run=run, strategies=[{"collide": {"period": period}}], signals=wide_table(make_signals(200, 1))
+        )
     said = facts(many_runs.signalbook.ok("catalog", "--refresh", "--store", many_runs.store, "--format", "csv"))
     [line] = said["one hash, several strategies"]
     assert all(digest[:20] in line for digest in COLLIDING["digests"])
@@ -146,14 +150,25 @@ def test_many_at_once(many_runs):
     ask.ok("catalog", "--refresh", "--store", store)
     questions = [
         subprocess.Popen(
-            [ask.program, "sql", "SELECT count(*) AS n FROM strategies WHERE period = 7", "--store", store, "--format", "csv"],
+            [
+                ask.program,
+                "sql",
+                "SELECT count(*) AS n FROM strategies WHERE period = 7",
+                "--store",
+                store,
+                "--format",
+                "csv",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         if i % 4
         else subprocess.Popen(
-            [ask.program, "catalog", "--rebuild", "--store", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [ask.program, "catalog", "--rebuild", "--store", store],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for i in range(12)
     ]

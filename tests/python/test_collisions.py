@@ -37,7 +37,9 @@ def store(workspace):
     periods = [*COLLISIONS[0]["periods"], *COLLISIONS[2]["periods"], COLLISIONS[1]["periods"][0], 7]
     workspace.values = make_signals(BARS, len(periods))
     workspace.record(strategies=[config(p) for p in periods], signals=wide_table(workspace.values))
-    workspace.record(run="run_2", strategies=[config(COLLISIONS[1]["periods"][1])], signals=wide_table(workspace.values[:, :1]))
+    workspace.record(
+        run="run_2", strategies=[config(COLLISIONS[1]["periods"][1])], signals=wide_table(workspace.values[:, :1])
+    )
     return workspace
 
 

@@ -102,12 +102,17 @@ def test_many_strategies_against_a_plain_comparison(workspace):
     other[-1, ::3] += 1
     for run, keep, series in (("a", keep_a, values), ("b", keep_b, other)):
         strategies = [configs[i] | {"strategy_id": f"s{i}"} for i in keep]
-        workspace.record(run=run, bars=bars, strategies=strategies, signals=wide_table(series[:, keep], [f"s{i}" for i in keep]))
+        workspace.record(
+            run=run, bars=bars, strategies=strategies, signals=wide_table(series[:, keep], [f"s{i}" for i in keep])
+        )
     expected = {"only_a": set(keep_a) - set(keep_b), "only_b": set(keep_b) - set(keep_a)}
     both = set(keep_a) & set(keep_b)
     expected |= {"other_trace": {i for i in both if i % 3 == 0}, "same": {i for i in both if i % 3}}
     rows = workspace.signalbook("diff", "a", "b", "--all", "--format", "json", cwd=workspace.store).json
-    found = {change: {int((r["strategy_id_a"] or r["strategy_id_b"])[1:]) for r in rows if r["change"] == change} for change in expected}
+    found = {
+        change: {int((r["strategy_id_a"] or r["strategy_id_b"])[1:]) for r in rows if r["change"] == change}
+        for change in expected
+    }
     assert found == expected and len(rows) == len(set(keep_a) | set(keep_b))
 
 
@@ -128,7 +133,9 @@ def test_strategies_by_hash_file_and_standard_input(runs):
 
 
 def test_another_spelling(signalbook):
-    outcome = signalbook("diff", "-", write(signalbook, {"bb": {"std": 2.0}}), "--format", "csv", stdin='{"bb": {"std": 2}}')
+    outcome = signalbook(
+        "diff", "-", write(signalbook, {"bb": {"std": 2.0}}), "--format", "csv", stdin='{"bb": {"std": 2}}'
+    )
     assert outcome.code == 1 and "same values, other spelling" in outcome.err
     assert parse_csv(outcome.out) == [{"change": "spelling", "path": "parameters.std", "a": "2", "b": "2.0"}]
 

@@ -37,7 +37,20 @@ def call(folder, *arguments):
 
 def record_arguments(run, strategies="strategies.json", signals="signals.csv"):
     named = ["--strategies", strategies] if strategies else []
-    return ["record", "--run", run, "--bars", "bars.csv", "--symbol", "S", "--timeframe", "1m", *named, "--signals", signals]
+    return [
+        "record",
+        "--run",
+        run,
+        "--bars",
+        "bars.csv",
+        "--symbol",
+        "S",
+        "--timeframe",
+        "1m",
+        *named,
+        "--signals",
+        signals,
+    ]
 
 
 def record(folder, run="base/r", **files):
@@ -69,7 +82,9 @@ def test_a_missing_trace_is_damage_and_a_stray_one_none(folder):
 
 
 @pytest.mark.parametrize("harm", ["flip", "empty", "shorter"])
-@pytest.mark.parametrize("command", [["list"], ["show", "strategy_0"], ["trace", "strategy_0"], ["sql", "FROM strategies"]])
+@pytest.mark.parametrize(
+    "command", [["list"], ["show", "strategy_0"], ["trace", "strategy_0"], ["sql", "FROM strategies"]]
+)
 def test_an_index_that_run_json_does_not_vouch_for(folder, command, harm):
     run, _ = record(folder)
     index = run / "strategy_index.parquet"
@@ -120,7 +135,9 @@ def test_first_recordings_at_once_and_what_a_crash_left(folder):
         assert len(rows(folder, "FROM runs", store)) == 4
 
 
-@pytest.mark.parametrize("place", ["base/r/traces/x", "base/r/traces/S_1m/x", "base/bars/x", "base/.signalbook/x", "base/r/x"])
+@pytest.mark.parametrize(
+    "place", ["base/r/traces/x", "base/r/traces/S_1m/x", "base/bars/x", "base/.signalbook/x", "base/r/x"]
+)
 def test_no_run_in_the_inside_of_a_store(folder, place):
     record(folder)
     before = sorted(folder.rglob("*"))
@@ -149,9 +166,19 @@ def test_a_parameter_is_found_by_its_exact_value(folder):
     values = [1, 1.0, True, "1", "fast", 9007199254740992, 9007199254740993]
     (folder / "strategies.json").write_text(json.dumps([{"x": {"v": value}} for value in values]))
     ids = [f"strategy_{i}" for i in range(len(values))]
-    (folder / "signals.csv").write_text(",".join(["idx", *ids]) + "\n" + ",".join(["0", *map(str, range(len(ids)))]) + "\n")
+    (folder / "signals.csv").write_text(
+        ",".join(["idx", *ids]) + "\n" + ",".join(["0", *map(str, range(len(ids)))]) + "\n"
+    )
     record(folder)
-    expected = {"1": [0, 1], "true": [2], '"1"': [3], "fast": [4], "9007199254740992": [5], "9007199254740993": [6], "7": []}
+    expected = {
+        "1": [0, 1],
+        "true": [2],
+        '"1"': [3],
+        "fast": [4],
+        "9007199254740992": [5],
+        "9007199254740993": [6],
+        "7": [],
+    }
     for value, found in expected.items():
         code, out, err = call(folder, "list", "--param", f"v={value}", "--format", "json", "--store", "base")
         assert code == 0, err

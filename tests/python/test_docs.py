@@ -108,13 +108,18 @@ class Record:
         return "".join(parts) + text[end:]
 
 
+def follow(reader, page):
+    """Follows a page in the reader's folder; UPDATE_GOLDEN=1 writes down what was printed."""
+    updated = reader.follow(text_of(page))
+    if "UPDATE_GOLDEN" in os.environ:
+        (DOCS / page).write_text(updated, encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """The folder in which docs/record.md was followed."""
     folder = tmp_path_factory.mktemp("record")
-    updated = Record(folder).follow(text_of("record.md"))
-    if "UPDATE_GOLDEN" in os.environ:
-        (DOCS / "record.md").write_text(updated, encoding="utf-8")
+    follow(Record(folder), "record.md")
     return folder
 
 
@@ -146,9 +151,7 @@ class Find(Record):
 
 
 def test_find_runs_as_written(tmp_path):
-    updated = Find(tmp_path).follow(text_of("find.md"))
-    if "UPDATE_GOLDEN" in os.environ:
-        (DOCS / "find.md").write_text(updated, encoding="utf-8")
+    follow(Find(tmp_path), "find.md")
     assert (tmp_path / "results" / "in_sample").is_dir()
 
 
@@ -159,9 +162,7 @@ def test_find_runs_as_written(tmp_path):
 def asked(tmp_path_factory):
     """The folder in which docs/sql.md was followed."""
     folder = tmp_path_factory.mktemp("sql")
-    updated = Record(folder).follow(text_of("sql.md"))
-    if "UPDATE_GOLDEN" in os.environ:
-        (DOCS / "sql.md").write_text(updated, encoding="utf-8")
+    follow(Record(folder), "sql.md")
     return folder
 
 

@@ -8,11 +8,20 @@ import pytest
 from conftest import Workspace, make_signals, wide_table
 
 BARS = 200
-OPERATORS = {"=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+OPERATORS = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def record_configs(workspace, run, configs, **options):
-    return workspace.record(run=run, strategies=configs, signals=wide_table(make_signals(BARS, len(configs))), **options)
+    return workspace.record(
+        run=run, strategies=configs, signals=wide_table(make_signals(BARS, len(configs))), **options
+    )
 
 
 def listed(workspace, *options, cwd=None):
@@ -138,7 +147,9 @@ def test_how_many_are_spelled_in_another_way(workspace):
 def has_components():
     from conftest import Signalbook
 
-    text = subprocess.run([Signalbook(".").program, "sql", "--help"], capture_output=True, text=True, check=False).stdout
+    text = subprocess.run(
+        [Signalbook(".").program, "sql", "--help"], capture_output=True, text=True, check=False
+    ).stdout
     return "components" in text
 
 
@@ -171,7 +182,10 @@ LEAVES = [
         ("bollinger_bands std_dev=2", [(1, "0", 0.5), (2, "1.0", 0.25)]),
         ("rsi", [(1, "1", 0.5), (2, "0", None), (3, "0", 1.0)]),
         ("* std_dev > 2.2", [(2, "1.1", 0.75)]),
-        ("* period=20", [(1, "0", 0.5), (1, "1", 0.5), (2, "0", None), (2, "1.0", 0.25), (2, "1.1", 0.75), (3, "0", 1.0)]),
+        (
+            "* period=20",
+            [(1, "0", 0.5), (1, "1", 0.5), (2, "0", None), (2, "1.0", 0.25), (2, "1.1", 0.75), (3, "0", 1.0)],
+        ),
         ("macd", []),
     ],
 )
@@ -188,5 +202,3 @@ def test_a_leaf_that_is_none(mixed):
         outcome = mixed.signalbook("list", "--leaf", leaf, cwd=mixed.store)
         if leaf:
             assert outcome.code == 2 and "--leaf" in outcome.err, leaf
-
-

@@ -42,7 +42,11 @@ def run(command, folder, environment):
 
 def test_the_tour(tmp_path):
     program = Path(os.environ["SIGNALBOOK_PROGRAM"])
-    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "SOURCE_DATE_EPOCH": "1735689600", "LC_ALL": "C.UTF-8"}
+    environment = {
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "SOURCE_DATE_EPOCH": "1735689600",
+        "LC_ALL": "C.UTF-8",
+    }
     text = (ROOT / "README.md").read_text()
     folder = str(tmp_path)
 

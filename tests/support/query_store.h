@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,20 @@ class TemporaryDirectory {
 
  private:
   std::string path_;
+};
+
+// Works from another directory, and comes back.
+class InDirectory {
+ public:
+  explicit InDirectory(const std::string& path) : before_(std::filesystem::current_path()) {
+    std::filesystem::current_path(path);
+  }
+  ~InDirectory() { std::filesystem::current_path(before_); }
+  InDirectory(const InDirectory&) = delete;
+  InDirectory& operator=(const InDirectory&) = delete;
+
+ private:
+  std::filesystem::path before_;
 };
 
 // One column of a small Parquet file: "double" and "[1, 2.5, null]". Types: double, int, int32, bool, text, bytes,
