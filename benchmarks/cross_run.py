@@ -38,7 +38,15 @@ def ask_peer(peer):
         return lambda: database.execute(COUNTED).fetchall()
     import polars as pl
 
-    return lambda: pl.scan_parquet(GLOB).group_by("strategy_hash").len().filter(pl.col("len") > 1).collect().rows()
+    other_columns = {"extra_columns": "ignore", "missing_columns": "insert"}  # a run added later may have others
+    return lambda: (
+        pl.scan_parquet(GLOB, **other_columns)
+        .group_by("strategy_hash")
+        .len()
+        .filter(pl.col("len") > 1)
+        .collect()
+        .rows()
+    )
 
 
 def run(command, folder):

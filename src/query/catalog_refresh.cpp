@@ -21,6 +21,15 @@ std::string text_list(std::span<const std::string> texts) {
   return "(" + list + ")";
 }
 
+// The one number of an answer.
+Result<int64_t> fetch_number(Connection& connection, const std::string& value, const std::string& source) {
+  SB_ASSIGN_OR_RETURN(const TextRows rows, connection.fetch("SELECT CAST(" + value + " AS VARCHAR) FROM " + source));
+  int64_t number = 0;
+  const std::string& text = rows.at(0).at(0);
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 std::set<std::string> files_of(const CatalogManifest& manifest) {
   std::set<std::string> names;
   for (const CatalogManifest::Segment& segment : manifest.segments) {
@@ -155,10 +164,7 @@ Result<CatalogManifest::File> CatalogRefresh::write_table(const std::string& kin
   if (!stamp.has_value()) return Status::io_error(path + " is gone as soon as it was written");
   file.size = stamp->size;
   const std::string quoted = quote_sql_text(escape_glob(path));
-  SB_ASSIGN_OR_RETURN(const TextRows counted,
-                      connection_->fetch("SELECT num_rows::VARCHAR FROM parquet_file_metadata(" + quoted + ")"));
-  const std::string& count = counted.at(0).at(0);
-  std::from_chars(count.data(), count.data() + count.size(), file.row_count);
+  SB_ASSIGN_OR_RETURN(file.row_count, fetch_number(*connection_, "num_rows", "parquet_file_metadata(" + quoted + ")"));
   SB_ASSIGN_OR_RETURN(const TextRows columns,
                       connection_->fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(" +
                                          quoted + ", hive_partitioning = false))"));
@@ -240,12 +246,8 @@ Status CatalogRefresh::write_history() {
   if (affected.empty()) return Status();
   SB_RETURN_IF_ERROR(
       connection_->run("CREATE TEMP TABLE affected AS SELECT DISTINCT strategy_hash FROM (" + affected + ")"));
-  SB_ASSIGN_OR_RETURN(const TextRows counted, connection_->fetch("SELECT count(*)::VARCHAR FROM affected"));
-  int64_t count = before_.history_changes.has_value() ? before_.history_changes->row_count : 0;
-  int64_t affected_count = 0;
-  const std::string& text = counted.at(0).at(0);
-  std::from_chars(text.data(), text.data() + text.size(), affected_count);
-  count += affected_count;
+  SB_ASSIGN_OR_RETURN(int64_t count, fetch_number(*connection_, "count(*)", "affected"));
+  if (before_.history_changes.has_value()) count += before_.history_changes->row_count;
   // Below that a full count is as quick, and above it readers pay for two files.
   constexpr int64_t kFewRows = 1'000, kSmallestShare = 10;
   if (before_.history->row_count <= kFewRows || count * kSmallestShare > before_.history->row_count) {
@@ -329,6 +331,13 @@ Result<Catalog::Refreshed> CatalogRefresh::run() {
   return refreshed;
 }
 
+bool CatalogRefresh::have_runs_changed() const {
+  const auto runs = list_runs(files_, store_path_);
+  if (!runs.ok()) return false;
+  const auto stamps = stamp_runs(files_, *runs);
+  return stamps.ok() && *stamps != stamps_;
+}
+
 Result<Catalog::Refreshed> Catalog::refresh(bool from_scratch, bool wait) {
   SB_RETURN_IF_ERROR(create_directories(files_, directory_));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, files_.lock_file(join_path(directory_, kLockName), wait));
@@ -344,7 +353,7 @@ Result<Catalog::Refreshed> Catalog::refresh(bool from_scratch, bool wait) {
       manifest_ = refresh.take_manifest();
       return refreshed;
     }
-    if (attempt == kAttempts) return refreshed.status();
+    if (attempt == kAttempts || !refresh.have_runs_changed()) return refreshed.status();
   }
 }
 

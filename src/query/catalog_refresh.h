@@ -35,6 +35,8 @@ class CatalogRefresh {
 
   // Looks at the runs, writes what has changed and makes it count.
   Result<Catalog::Refreshed> run();
+  // Whether a failure may be that of runs which were removed or replaced meanwhile.
+  bool have_runs_changed() const;
   CatalogManifest take_manifest() { return std::move(now_); }
 
  private:
