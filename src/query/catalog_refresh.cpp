@@ -343,7 +343,7 @@ Result<Catalog::Refreshed> Catalog::refresh(bool from_scratch, bool wait) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, files_.lock_file(join_path(directory_, kLockName), wait));
   if (lock == nullptr) return Refreshed{.is_busy = true};
   // Runs may be removed or replaced while their files are read: then it is looked again.
-  constexpr int kAttempts = 3;
+  constexpr int kAttempts = 10;
   for (int attempt = 1;; ++attempt) {
     CatalogManifest before = read_manifest(files_, directory_);
     if (from_scratch) before = {.generation = before.generation};

@@ -177,6 +177,7 @@ def test_many_at_once(many_runs):
         shutil.rmtree(store / f"more_{i}")
     for i, question in enumerate(questions):
         out, err = question.communicate(timeout=120)
-        assert question.returncode == 0, err
-        if i % 4:
+        # Who reads a run's own file in the moment of its removal is told which; nobody gets another answer.
+        assert question.returncode == 0 or "more_" in err, err
+        if i % 4 and question.returncode == 0:
             assert out == f"n\n{RUNS}\n"
