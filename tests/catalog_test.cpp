@@ -175,6 +175,22 @@ TEST(Catalog, IsMadeForManyRunsOnlyAndMayBeDeletedOrDamaged) {
   store.check("all gone");
 }
 
+// From inside a run the store around it is the same; its own paths are as short as the question was.
+TEST(Catalog, IsReadFromInsideARunToo) {
+  QueryStore store;
+  for (size_t i = 0; i < 24; ++i) store.add_index(run_name(i), 2);
+  const std::string sql =
+      "SELECT count(*) AS n, count(DISTINCT run_id) AS runs, count(DISTINCT run_path) AS paths FROM "
+      "'results/*/strategy_index.parquet'";
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_EQ(ask(store.scope_of("run_105"), sql), "n,runs,paths\n48,24,24\n");
+    EXPECT_EQ(ask(store.scope_of("run_105"), "SELECT count(*) AS n FROM strategies"), "n\n2\n");
+  }
+  EXPECT_TRUE(fs::exists(store.path() + "/.signalbook/catalog/manifest.json"));
+  const Scope here = {.store_path = store.path(), .run_path = store.path() + "/../results/run_105"};
+  EXPECT_EQ(ask(here, sql), "n,runs,paths\n48,24,24\n") << "its run_path differs from those of the others";
+}
+
 TEST(Catalog, ReadsTheRunsThemselvesWhereItCannotBeWritten) {
   CountedStore store;
   for (size_t i = 0; i < 30; ++i) store.write(run_name(i), {1, static_cast<int>(i)});

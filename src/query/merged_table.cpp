@@ -215,6 +215,17 @@ std::string segment_rows_sql(const TableGroup& group) {
   return sql + " WHERE run_id " + (name_hidden ? "NOT IN (" : "IN (") + join_sql(ids, ", ") + ")";
 }
 
+// A segment of which only these runs are meant.
+TableGroup with_runs(TableGroup group, const std::vector<ViewRun>& runs) {
+  if (runs.size() == group.runs.size()) return group;
+  for (const ViewRun& run : group.runs) {
+    const auto is_same = [&](const ViewRun& other) { return other.run_id == run.run_id; };
+    if (std::ranges::none_of(runs, is_same)) group.hidden.push_back(run.run_id);
+  }
+  group.runs = runs;
+  return group;
+}
+
 // A column of the view from a group's files. Without a cast where it needs none: DuckDB binds a hundred columns for
 // each question, and that is a good part of the time of a small one.
 std::string column_sql(const MergedColumn& column, size_t group) {
@@ -241,7 +252,8 @@ std::string rows_sql(RunTable table, const std::string& store_directory, std::sp
     for (const ViewRun& run : groups[g].runs) by_path[path_expression(run)].push_back(run);
     for (const auto& [path, runs] : by_path) {
       const bool is_segment = !groups[g].segment.empty();
-      std::string rows = is_segment ? segment_rows_sql(groups[g]) : files_sql(table, store_directory, runs);
+      std::string rows =
+          is_segment ? segment_rows_sql(with_runs(groups[g], runs)) : files_sql(table, store_directory, runs);
       std::string version;
       if (!facts_sql.empty()) {
         version = std::string(kSegmentCodeVersionColumn) + ", ";

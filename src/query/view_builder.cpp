@@ -33,7 +33,7 @@ Result<std::string> ViewBuilder::view(const std::string& name, Connection& conne
   if (const auto written = views_.find(name); written != views_.end()) return written->second;
   const auto write = [&]() -> Result<std::string> {
     if (name == "bars" || name == "runs") return name == "bars" ? bars() : runs();
-    SB_ASSIGN_OR_RETURN(const Sources* const rows, sources(connection));
+    SB_ASSIGN_OR_RETURN(const Sources* const rows, scope_sources(connection));
     if (name == "strategies") return table_view_sql(RunTable::strategies, place_.store_path, rows->strategies);
     if (name == "components") return table_view_sql(RunTable::components, place_.store_path, rows->components);
     return name == "hash_history" ? history(connection) : traces(connection);
@@ -113,28 +113,39 @@ Result<bool> ViewBuilder::has_known_format(const RunLocation& run) {
   return description.has_value();
 }
 
-// Which runs can be read, and from where. In the scope of a run, one that cannot is an error; in a store it is left
-// out.
-Result<const ViewBuilder::Sources*> ViewBuilder::sources(Connection& connection) {
-  if (sources_.has_value()) return &*sources_;
+// Which runs in scope can be read, and from where. In the scope of a run, one that cannot is an error.
+Result<const ViewBuilder::Sources*> ViewBuilder::scope_sources(Connection& connection) {
+  if (place_.is_store) return store_sources(connection);
+  if (!scope_sources_.has_value()) {
+    SB_ASSIGN_OR_RETURN(scope_sources_, read_runs(connection, place_.scope_runs));
+  }
+  return &*scope_sources_;
+}
+
+// The same of the whole store, from its catalogue. What cannot be read is left out.
+Result<const ViewBuilder::Sources*> ViewBuilder::store_sources(Connection& connection) {
+  if (store_sources_.has_value()) return &*store_sources_;
   Sources sources;
-  std::vector<RunLocation> missing = place_.scope_runs;
+  std::vector<RunLocation> missing = place_.all_runs;
   // A few runs are read as they are: nothing is written into a store that does not gain by it.
   constexpr size_t kFewRuns = 20;
-  if (place_.is_store && place_.scope_runs.size() > kFewRuns) SB_RETURN_IF_ERROR(read_catalog(sources, missing));
-  SB_RETURN_IF_ERROR(read_runs(connection, missing, sources));
-  if (sources.strategies.empty()) SB_RETURN_IF_ERROR(tables_.first_failure(place_.scope_runs));
-  sources_ = std::move(sources);
-  return &*sources_;
+  if (place_.all_runs.size() > kFewRuns) SB_RETURN_IF_ERROR(read_catalog(sources, missing));
+  if (!missing.empty() || sources.strategies.empty()) {
+    SB_ASSIGN_OR_RETURN(Sources more, read_runs(connection, missing));
+    std::ranges::move(more.strategies, std::back_inserter(sources.strategies));
+    std::ranges::move(more.components, std::back_inserter(sources.components));
+  }
+  store_sources_ = std::move(sources);
+  return &*store_sources_;
 }
 
 // What the catalogue has, after a refresh where runs have changed. `missing` are those that it does not have, because
 // somebody else refreshes it at the moment, or it cannot be written.
 Status ViewBuilder::read_catalog(Sources& sources, std::vector<RunLocation>& missing) {
   SB_ASSIGN_OR_RETURN(Catalog catalog, Catalog::open(files_, place_.store_path));
-  SB_ASSIGN_OR_RETURN(Catalog::Content content, catalog.content(place_.scope_runs));
+  SB_ASSIGN_OR_RETURN(Catalog::Content content, catalog.content(place_.all_runs));
   if (!content.history_sql.has_value() && catalog.refresh(false, false).ok()) {
-    SB_ASSIGN_OR_RETURN(content, catalog.content(place_.scope_runs));
+    SB_ASSIGN_OR_RETURN(content, catalog.content(place_.all_runs));
   }
   sources = {.strategies = std::move(content.strategies),
              .components = std::move(content.components),
@@ -144,7 +155,8 @@ Status ViewBuilder::read_catalog(Sources& sources, std::vector<RunLocation>& mis
   return Status();
 }
 
-Status ViewBuilder::read_runs(Connection& connection, std::span<const RunLocation> runs, Sources& sources) {
+// Runs from their own files. An error when not one of them can be read.
+Result<ViewBuilder::Sources> ViewBuilder::read_runs(Connection& connection, std::span<const RunLocation> runs) {
   // Every byte of an index is vouched for by its run. Of a very large one, or very many, that would be all that a
   // query does: then sizes are compared, and a refresh of the catalogue compares the rest.
   constexpr int64_t kMostChecked = 32 << 20;
@@ -154,14 +166,15 @@ Status ViewBuilder::read_runs(Connection& connection, std::span<const RunLocatio
     if (stamp.has_value()) bytes += stamp->size;
   }
   const FileCheck check = bytes <= kMostChecked ? FileCheck::digest : FileCheck::size;
+  Sources sources;
   SB_ASSIGN_OR_RETURN(auto components, tables_.group(connection, RunTable::components, runs, check));
-  SB_ASSIGN_OR_RETURN(auto strategies, tables_.group(connection, RunTable::strategies, runs, check));
+  SB_ASSIGN_OR_RETURN(sources.strategies, tables_.group(connection, RunTable::strategies, runs, check));
   for (TableGroup& group : components) {
     std::erase_if(group.runs, [&](const ViewRun& run) { return tables_.left_out().contains(run.run_id); });
     if (!group.runs.empty()) sources.components.push_back(std::move(group));
   }
-  std::ranges::move(strategies, std::back_inserter(sources.strategies));
-  return Status();
+  if (sources.strategies.empty()) SB_RETURN_IF_ERROR(tables_.first_failure(runs));
+  return sources;
 }
 
 // The indexes or components of some runs that a path names.
@@ -170,17 +183,16 @@ Result<std::string> ViewBuilder::rows_of_runs(QueryPaths::Kind kind, const std::
   const RunTable table = kind == QueryPaths::Kind::index ? RunTable::strategies : RunTable::components;
   Sources some;
   const Sources* rows = &some;
-  if (place_.is_store && runs.size() == place_.scope_runs.size()) {
-    SB_ASSIGN_OR_RETURN(rows, sources(connection));
+  if (runs.size() == place_.all_runs.size()) {
+    SB_ASSIGN_OR_RETURN(rows, store_sources(connection));
   } else {
-    SB_RETURN_IF_ERROR(read_runs(connection, runs, some));
-    if (some.strategies.empty()) SB_RETURN_IF_ERROR(tables_.first_failure(runs));
+    SB_ASSIGN_OR_RETURN(some, read_runs(connection, runs));
   }
   return table_view_sql(table, place_.store_path, table == RunTable::strategies ? rows->strategies : rows->components);
 }
 
 Result<std::string> ViewBuilder::history(Connection& connection) {
-  SB_ASSIGN_OR_RETURN(const Sources* const rows, sources(connection));
+  SB_ASSIGN_OR_RETURN(const Sources* const rows, scope_sources(connection));
   if (rows->history_sql.has_value()) return *rows->history_sql;
   return history_sql(place_.store_path, rows->strategies, tables_.facts(place_.scope_runs), "");
 }

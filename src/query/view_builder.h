@@ -67,9 +67,10 @@ class ViewBuilder {
   std::string index_path(const std::string& run_id) const;
   std::vector<RunLocation> runs_by_id(const std::vector<std::string>& run_ids) const;
   Result<bool> has_known_format(const RunLocation& run);
-  Result<const Sources*> sources(Connection& connection);
+  Result<const Sources*> scope_sources(Connection& connection);
+  Result<const Sources*> store_sources(Connection& connection);
   Status read_catalog(Sources& sources, std::vector<RunLocation>& missing);
-  Status read_runs(Connection& connection, std::span<const RunLocation> runs, Sources& sources);
+  Result<Sources> read_runs(Connection& connection, std::span<const RunLocation> runs);
   Result<std::string> rows_of_runs(QueryPaths::Kind kind, const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::string> history(Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
@@ -81,7 +82,7 @@ class ViewBuilder {
   RunTables tables_;
   Place place_;
   QueryPaths paths_;
-  std::optional<Sources> sources_;            // of the runs in scope
+  std::optional<Sources> scope_sources_, store_sources_;
   std::map<std::string, std::string> views_;  // written so far, by name or path
 };
 
