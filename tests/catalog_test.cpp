@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -171,6 +172,20 @@ TEST(Catalog, IsMadeForManyRunsOnlyAndMayBeDeletedOrDamaged) {
     if (entry.path().extension() == ".parquet") fs::resize_file(entry.path(), entry.file_size() / 2);
   }
   store.check("segments cut");
+  std::mt19937 bytes(11);
+  for (int flip = 0; flip < 40; ++flip) {  // the size stays, and what it says would be another
+    for (const auto& entry : fs::directory_iterator(store.catalog_path())) {
+      if (entry.path().extension() != ".parquet") continue;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      const auto offset = static_cast<std::streamoff>(bytes() % entry.file_size());
+      file.seekg(offset);
+      const char byte = static_cast<char>(file.get() ^ 4);
+      file.seekp(offset);
+      file.put(byte);
+    }
+    store.check("flip " + std::to_string(flip));
+    if (::testing::Test::HasFatalFailure()) return;
+  }
   fs::remove_all(store.catalog_path());
   store.check("all gone");
 }
@@ -282,6 +297,37 @@ TEST(Catalog, ManyMayRefreshAndReadAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_GE(refreshed, 8);
+}
+
+// Runs are removed and written again, and the catalogue deleted, between the moment that they are found and that they
+// are read: answers are of the runs that were there all the time.
+TEST(Catalog, AnswersWhileRunsComeAndGo) {
+  for (const size_t runs : {size_t{5}, size_t{30}}) {
+    CountedStore store;
+    for (size_t i = 0; i < runs; ++i) store.write(run_name(i), {1});
+    std::atomic<bool> done = false;
+    std::thread others([&] {
+      QueryStore source;  // a run that is copied in and removed again
+      source.add_index("run_1", 2);
+      std::error_code ignored;  // somebody may write there at the same time
+      for (int i = 0; !done; ++i) {
+        const fs::path run = store.path() + "/zz" + std::to_string(i % 3);
+        fs::copy(source.run_path("run_1"), run, ignored);
+        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        fs::remove_all(run, ignored);
+        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        if (i % 5 == 0) fs::remove_all(store.catalog_path(), ignored);
+      }
+    });
+    for (int i = 0; i < 25; ++i) {
+      const std::string answer = ask(store.scope(),
+                                     "SELECT count(*) AS n FROM strategies WHERE strategy_type IS NULL "
+                                     "AND strategy_hash = 'hash1' AND run_id LIKE 'run_%'");
+      EXPECT_EQ(answer, "n\n" + std::to_string(runs) + "\n");
+    }
+    done = true;
+    others.join();
+  }
 }
 
 // Types of a parameter differ between runs: no number is rounded, and text stands beside numbers.

@@ -133,12 +133,60 @@ TEST(StrategiesView, SplitsParametersByTypeOverRuns) {
   }
 }
 
-TEST(StrategiesView, TellsParametersApartThatDifferInCase) {
+// SQL does not see case: what one run calls Period and another period is one column, in whatever order they came.
+TEST(StrategiesView, NamesThatDifferInCaseAreOneColumn) {
   QueryStore store;
-  store.add_index("run_0", 1, {{"param_Period", "double", "[1]"}});
-  store.add_index("run_1", 1, {{"param_period", "double", "[2]"}});
-  EXPECT_EQ(ask(store.scope(), "SELECT param_Period, param_period__2 FROM strategies ORDER BY run_id"),
-            "param_Period,param_period__2\n1.0,\n,2.0\n");
+  store.add_index("run_1", 1, {{"param_Period", "double", "[1]"}});
+  store.add_index("run_2", 1, {{"param_period", "double", "[2]"}});
+  EXPECT_EQ(ask(store.scope(), "SELECT period FROM strategies ORDER BY run_id"), "Period\n1.0\n2.0\n");
+  EXPECT_EQ(ask(store.scope(), "SELECT count(*) AS n FROM strategies WHERE param_period = 2"), "n\n1\n");
+}
+
+// A metric of another type in one run stands beside the numbers of the others, and spoils no sum.
+TEST(StrategiesView, MetricsStayNumbers) {
+  QueryStore store;
+  store.add_index("run_1", 1, {{"sharpe_ratio", "double", "[1.5]"}});
+  store.add_index("run_2", 1, {{"sharpe_ratio", "text", R"(["n/a"])"}});
+  store.add_index("run_3", 1, {{"sharpe_ratio", "bool", "[true]"}});
+  EXPECT_EQ(ask(store.scope(),
+                "SELECT sum(sharpe_ratio) AS s, max(sharpe_ratio__str) AS t, "
+                "bool_or(sharpe_ratio__bool) AS b FROM strategies"),
+            "s,t,b\n1.5,n/a,true\n");
+  EXPECT_EQ(ask(store.scope(), "SELECT max(sharpe_ratio_max) AS s FROM hash_history"), "s\n1.5\n");
+}
+
+// Integers that no double holds stand as text; all others are numbers.
+TEST(StrategiesView, LargeIntegersAreNotRounded) {
+  QueryStore store;
+  store.add_index("run_1", 2, {{"param_seed", "int", "[9007199254740993, 7]"}});
+  EXPECT_EQ(ask(store.scope(), "SELECT seed, seed__str FROM strategies ORDER BY strategy_id"),
+            "seed,seed__str\n,9007199254740993\n7.0,\n");
+  store.add_index("run_2", 1, {{"param_seed", "double", "[2.5]"}});
+  EXPECT_EQ(ask(store.scope(), "SELECT seed, seed__str FROM strategies ORDER BY run_id, strategy_id"),
+            "seed,seed__str\n,9007199254740993\n7.0,\n2.5,\n");
+}
+
+// What a user wrote with read_parquet(..., filename = true) has a column of that name.
+TEST(StrategiesView, AColumnFilenameIsNoObstacle) {
+  QueryStore store;
+  store.add_index("run_1", 1, {{"filename", "text", R"(["x"])"}});
+  store.add_index("run_2", 1);
+  EXPECT_EQ(ask(store.scope(), "SELECT run_id, filename FROM strategies ORDER BY run_id"),
+            "run_id,filename\nrun_1,x\nrun_2,\n");
+}
+
+// A run that is a link out of the store is not in it.
+TEST(StrategiesView, DoesNotFollowALinkOutOfTheStore) {
+  QueryStore store;
+  QueryStore other;
+  other.add_index("run_9", 1);
+  store.add_index("run_1", 1);
+  for (int i = 0; i < 2; ++i) {  // by their own files, then by the catalogue
+    std::filesystem::create_directory_symlink(other.run_path("run_9"), store.run_path("link"));
+    EXPECT_EQ(ask(store.scope(), "SELECT count(*) AS n FROM strategies WHERE run_id = 'link'"), "n\n0\n");
+    std::filesystem::remove(store.run_path("link"));
+    for (int run = 2; run < 30; ++run) store.add_index("run_" + std::to_string(run), 1);
+  }
 }
 
 TEST(StrategiesView, JoinsFixedColumnsOfDifferentTypes) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "format/trace_schema.h"
 #include "query/catalog_refresh.h"
 
@@ -12,9 +13,10 @@ Result<std::map<std::string, RunStamp>> stamp_runs(FileSystem& files, std::span<
   for (const RunLocation& run : runs) {
     SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> index, files.stamp(join_path(run.path, file::kStrategyIndex)));
     if (!index.has_value()) continue;  // removed a moment ago
-    SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> description,
-                        files.stamp(join_path(run.path, file::kRunDescription)));
-    stamps.emplace(run.run_id, RunStamp{.index = *index, .description = description});
+    RunStamp stamp = {.index = *index, .components = std::nullopt, .description = std::nullopt};
+    SB_ASSIGN_OR_RETURN(stamp.components, files.stamp(join_path(run.path, file::kStrategyComponents)));
+    SB_ASSIGN_OR_RETURN(stamp.description, files.stamp(join_path(run.path, file::kRunDescription)));
+    stamps.emplace(run.run_id, stamp);
   }
   return stamps;
 }
@@ -36,7 +38,7 @@ Catalog::Catalog(FileSystem& files, std::string store_path)
 
 Result<Catalog> Catalog::open(FileSystem& files, const std::string& store_path) {
   Catalog catalog(files, store_path);
-  catalog.manifest_ = read_manifest(files, catalog.directory_);
+  catalog.manifest_ = read_manifest(files, catalog.directory_, kMostChecked);
   return catalog;
 }
 
@@ -84,12 +86,18 @@ Result<Catalog::Content> Catalog::content(std::span<const RunLocation> runs) con
   return content;
 }
 
+std::vector<std::string> Catalog::damaged_files() const {
+  std::vector<std::string> damaged;
+  for (const CatalogManifest::File& file : files_of(manifest_)) {
+    const Result<std::string> bytes = files_.read_file(join_path(directory_, file.name));
+    if (!bytes.ok() || to_hex(sha256(*bytes)) != file.sha256) damaged.push_back(file.name);
+  }
+  return damaged;
+}
+
 int64_t Catalog::size() const {
   int64_t size = 0;
-  for (const CatalogManifest::Segment& segment : manifest_.segments) {
-    size += segment.strategies.size + segment.components.size;
-  }
-  for (const auto& file : {manifest_.history, manifest_.history_changes}) size += file.has_value() ? file->size : 0;
+  for (const CatalogManifest::File& file : files_of(manifest_)) size += file.size;
   return size;
 }
 

@@ -46,6 +46,8 @@ class Catalog {
   Result<Refreshed> refresh(bool from_scratch, bool wait);
 
   const CatalogManifest& manifest() const { return manifest_; }
+  // Its files whose bytes are not those that were written.
+  std::vector<std::string> damaged_files() const;
   // Bytes of its files.
   int64_t size() const;
 

@@ -20,7 +20,9 @@ JsonValue stamp_json(const FileStamp& stamp) {
 
 JsonValue run_stamp_json(const RunStamp& stamp) {
   JsonValue::Array parts = {stamp_json(stamp.index)};
-  if (stamp.description.has_value()) parts.push_back(stamp_json(*stamp.description));
+  for (const auto& file : {stamp.components, stamp.description}) {
+    parts.push_back(file.has_value() ? stamp_json(*file) : JsonValue());
+  }
   return JsonValue(std::move(parts));
 }
 
@@ -31,6 +33,7 @@ JsonValue file_json(const CatalogManifest::File& file) {
   }
   return JsonValue(JsonValue::Object{{"name", JsonValue(file.name)},
                                      {"size", JsonValue(file.size)},
+                                     {"sha256", JsonValue(file.sha256)},
                                      {"row_count", JsonValue(file.row_count)},
                                      {"columns", JsonValue(std::move(columns))}});
 }
@@ -68,24 +71,24 @@ std::optional<FileStamp> read_stamp(const JsonValue& json) {
 
 std::optional<RunStamp> read_run_stamp(const JsonValue& json) {
   const JsonValue::Array* parts = json.array();
-  if (parts == nullptr || parts->empty() || parts->size() > 2) return std::nullopt;
+  if (parts == nullptr || parts->size() != 3) return std::nullopt;
   const std::optional<FileStamp> index = read_stamp((*parts)[0]);
   if (!index) return std::nullopt;
-  RunStamp stamp = {.index = *index, .description = std::nullopt};
-  if (parts->size() == 2) {
-    stamp.description = read_stamp((*parts)[1]);
-    if (!stamp.description) return std::nullopt;
-  }
-  return stamp;
+  RunStamp stamp = {.index = *index, .components = read_stamp((*parts)[1]), .description = read_stamp((*parts)[2])};
+  const bool is_broken =
+      (!stamp.components && !(*parts)[1].is_null()) || (!stamp.description && !(*parts)[2].is_null());
+  return is_broken ? std::nullopt : std::optional(stamp);
 }
 
 std::optional<CatalogManifest::File> read_file(const JsonValue* json) {
   if (json == nullptr || json->object() == nullptr) return std::nullopt;
-  const auto name = read_text(*json, "name");
+  const auto name = read_text(*json, "name"), digest = read_text(*json, "sha256");
   const auto size = read_integer(json->find("size")), row_count = read_integer(json->find("row_count"));
   const JsonValue::Array* columns = read_array(*json, "columns");
-  if (!name || !size || !row_count || columns == nullptr || name->find('/') != std::string::npos) return std::nullopt;
-  CatalogManifest::File file = {.name = *name, .size = *size, .row_count = *row_count, .columns = {}};
+  if (!name || !digest || !size || !row_count || columns == nullptr || name->find('/') != std::string::npos)
+    return std::nullopt;
+  CatalogManifest::File file = {
+      .name = *name, .size = *size, .sha256 = *digest, .row_count = *row_count, .columns = {}};
   for (const JsonValue& column : *columns) {
     const JsonValue::Array* pair = column.array();
     if (pair == nullptr || pair->size() != 2 || !(*pair)[0].text() || !(*pair)[1].text()) return std::nullopt;
@@ -115,6 +118,18 @@ std::optional<CatalogManifest::Segment> read_segment(const JsonValue& json) {
 }
 
 }  // namespace
+
+std::vector<CatalogManifest::File> files_of(const CatalogManifest& manifest) {
+  std::vector<CatalogManifest::File> files;
+  for (const CatalogManifest::Segment& segment : manifest.segments) {
+    files.push_back(segment.strategies);
+    files.push_back(segment.components);
+  }
+  for (const auto& file : {manifest.history, manifest.history_changes}) {
+    if (file.has_value()) files.push_back(*file);
+  }
+  return files;
+}
 
 std::string encode_manifest(const CatalogManifest& manifest) {
   JsonValue::Array segments;

@@ -16,7 +16,7 @@ namespace signalbook {
 // The files of a run that a catalogue was made from, as they were. A run that is written again has other stamps.
 struct RunStamp {
   FileStamp index;
-  std::optional<FileStamp> description;
+  std::optional<FileStamp> components, description;
 
   bool operator==(const RunStamp&) const = default;
 };
@@ -27,6 +27,7 @@ struct CatalogManifest {
   struct File {
     std::string name;  // in the catalogue's directory
     int64_t size = 0;
+    std::string sha256;  // hex
     int64_t row_count = 0;
     std::vector<ViewColumn> columns;
   };
@@ -46,6 +47,9 @@ struct CatalogManifest {
   std::optional<File> history, history_changes;
   std::map<std::string, LeftOut> left_out;  // by run_id
 };
+
+// Its files.
+std::vector<CatalogManifest::File> files_of(const CatalogManifest& manifest);
 
 std::string encode_manifest(const CatalogManifest& manifest);
 // Nothing when it is none that this program wrote.

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/digest.h"
 #include "format/json_value.h"
 #include "format/trace_schema.h"
 
@@ -30,36 +31,36 @@ Result<int64_t> fetch_number(Connection& connection, const std::string& value, c
   return number;
 }
 
-std::set<std::string> files_of(const CatalogManifest& manifest) {
+std::set<std::string> names_of(const CatalogManifest& manifest) {
   std::set<std::string> names;
-  for (const CatalogManifest::Segment& segment : manifest.segments) {
-    names.insert(segment.strategies.name);
-    names.insert(segment.components.name);
-  }
-  for (const auto& file : {manifest.history, manifest.history_changes}) {
-    if (file.has_value()) names.insert(file->name);
-  }
+  for (const CatalogManifest::File& file : files_of(manifest)) names.insert(file.name);
   return names;
+}
+
+Result<std::string> digest_of(FileSystem& files, const std::string& path) {
+  SB_ASSIGN_OR_RETURN(const std::string bytes, files.read_file(path));
+  return to_hex(sha256(bytes));
 }
 
 }  // namespace
 
-CatalogManifest read_manifest(FileSystem& files, const std::string& directory) {
+CatalogManifest read_manifest(FileSystem& files, const std::string& directory, int64_t most_checked) {
   const Result<std::string> text = files.read_file(join_path(directory, kManifestName));
   if (!text.ok()) return {};
   std::optional<CatalogManifest> manifest = decode_manifest(*text);
   if (!manifest.has_value()) return {};
-  const auto is_there = [&](const CatalogManifest::File& file) {
-    const auto stamp = files.stamp(join_path(directory, file.name));
-    return stamp.ok() && stamp->has_value() && (*stamp)->size == file.size;
-  };
-  // The generation goes on, so that no name is used twice.
-  const CatalogManifest empty = {.generation = manifest->generation};
-  for (const CatalogManifest::Segment& segment : manifest->segments) {
-    if (!is_there(segment.strategies) || !is_there(segment.components)) return empty;
-  }
-  for (const auto& file : {manifest->history, manifest->history_changes}) {
-    if (file.has_value() && !is_there(*file)) return empty;
+  int64_t bytes = 0;
+  for (const CatalogManifest::File& file : files_of(*manifest)) bytes += file.size;
+  for (const CatalogManifest::File& file : files_of(*manifest)) {
+    const std::string path = join_path(directory, file.name);
+    const auto stamp = files.stamp(path);
+    bool is_same = stamp.ok() && stamp->has_value() && (*stamp)->size == file.size;
+    if (is_same && bytes <= most_checked) {
+      const Result<std::string> digest = digest_of(files, path);
+      is_same = digest.ok() && *digest == file.sha256;
+    }
+    // The generation goes on, so that no name is used twice.
+    if (!is_same) return {.generation = manifest->generation};
   }
   return std::move(*manifest);
 }
@@ -149,8 +150,11 @@ Status CatalogRefresh::find_changes() {
 }
 
 Result<CatalogManifest::File> CatalogRefresh::write_table(const std::string& kind, const std::string& select) {
-  CatalogManifest::File file = {
-      .name = fmt::format("{}-{:08}.parquet", kind, now_.generation), .size = 0, .row_count = 0, .columns = {}};
+  CatalogManifest::File file = {.name = fmt::format("{}-{:08}.parquet", kind, now_.generation),
+                                .size = 0,
+                                .sha256 = "",
+                                .row_count = 0,
+                                .columns = {}};
   const std::string path = join_path(directory_, file.name);
   const std::string temporary = path + std::string(kTemporarySuffix);
   if (const Status removed = files_.remove_file(temporary); !removed.ok() && removed.code() != StatusCode::not_found) {
@@ -163,6 +167,7 @@ Result<CatalogManifest::File> CatalogRefresh::write_table(const std::string& kin
   SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files_.stamp(path));
   if (!stamp.has_value()) return Status::io_error(path + " is gone as soon as it was written");
   file.size = stamp->size;
+  SB_ASSIGN_OR_RETURN(file.sha256, digest_of(files_, path));
   const std::string quoted = quote_sql_text(escape_glob(path));
   SB_ASSIGN_OR_RETURN(file.row_count, fetch_number(*connection_, "num_rows", "parquet_file_metadata(" + quoted + ")"));
   SB_ASSIGN_OR_RETURN(const TextRows columns,
@@ -293,7 +298,7 @@ Status CatalogRefresh::commit() {
 // that cannot be removed is removed another time.
 void CatalogRefresh::remove_old_files() {
   constexpr int64_t kLongestReading = int64_t{10 * 60} * 1'000'000'000;
-  const std::set<std::string> now = files_of(now_), before = files_of(before_);
+  const std::set<std::string> now = names_of(now_), before = names_of(before_);
   const auto entries = files_.list_directory(directory_);
   const auto manifest = files_.stamp(join_path(directory_, kManifestName));
   if (!entries.ok() || !manifest.ok() || !manifest->has_value()) return;
@@ -345,7 +350,7 @@ Result<Catalog::Refreshed> Catalog::refresh(bool from_scratch, bool wait) {
   // Runs may be removed or replaced while their files are read: then it is looked again.
   constexpr int kAttempts = 10;
   for (int attempt = 1;; ++attempt) {
-    CatalogManifest before = read_manifest(files_, directory_);
+    CatalogManifest before = read_manifest(files_, directory_, kMostChecked);
     if (from_scratch) before = {.generation = before.generation};
     CatalogRefresh refresh(files_, store_path_, directory_, std::move(before));
     Result<Refreshed> refreshed = refresh.run();

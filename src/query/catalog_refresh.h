@@ -19,8 +19,12 @@ namespace signalbook {
 
 inline constexpr const char* kManifestName = "manifest.json";
 
-// An empty one when there is none, or one of another version, or one whose files are not all there.
-CatalogManifest read_manifest(FileSystem& files, const std::string& directory);
+// Of a very large catalogue reading every byte would be all that a question does.
+inline constexpr int64_t kMostChecked = 32 << 20;
+
+// An empty one when there is none, or one of another version, or one whose files are not what was written. Up to
+// `most_checked` bytes of them are compared with their digests, above that their sizes only.
+CatalogManifest read_manifest(FileSystem& files, const std::string& directory, int64_t most_checked);
 
 // By run_id; without those that were removed meanwhile.
 Result<std::map<std::string, RunStamp>> stamp_runs(FileSystem& files, std::span<const RunLocation> runs);

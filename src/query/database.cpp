@@ -285,6 +285,7 @@ std::string take_error(duckdb_error_data& error) {
 // A result on its way out. It owns all that DuckDB needs.
 struct ResultStream {
   ~ResultStream() {
+    if (first != nullptr) duckdb_destroy_data_chunk(&first);
     for (duckdb_logical_type& type : types) duckdb_destroy_logical_type(&type);
     duckdb_destroy_arrow_options(&options);
   }
@@ -298,12 +299,16 @@ struct ResultStream {
   std::vector<duckdb_logical_type> types;  // as sent: BIGINT where DuckDB has HUGEINT
   std::vector<duckdb_type> sources;        // as DuckDB has them
   bool has_huge = false;
+  duckdb_data_chunk first = nullptr;  // fetched already
+  bool has_first = false;
   std::string error;
 
   void start();
   bool narrow_column(duckdb_vector from, duckdb_vector to, idx_t row_count, size_t column);
   bool narrow(duckdb_data_chunk* chunk);
   std::string find_cause();
+  // The next chunk. None at the end, and when `error` tells of a failure.
+  duckdb_data_chunk fetch();
   int fail(std::string message) {
     error = std::move(message);
     return error_number();
@@ -407,17 +412,24 @@ int get_schema(ArrowArrayStream* stream, ArrowSchema* out) {
   return message.empty() ? 0 : state.fail(std::move(message));
 }
 
+// The end and a failure look alike, but for the message.
+duckdb_data_chunk ResultStream::fetch() {
+  duckdb_data_chunk chunk = duckdb_fetch_chunk(*result.get());
+  if (chunk != nullptr) return chunk;
+  const char* message = duckdb_result_error(result.get());
+  if (message == nullptr || *message == '\0') return nullptr;
+  error = duckdb_error(is_interruption(message) ? find_cause() : message).message();
+  return nullptr;
+}
+
 int get_next(ArrowArrayStream* stream, ArrowArray* out) {
   auto& state = *static_cast<ResultStream*>(stream->private_data);
   out->release = nullptr;
   if (!state.error.empty()) return state.error_number();
-  duckdb_data_chunk chunk = duckdb_fetch_chunk(*state.result.get());
-  if (chunk == nullptr) {
-    // The end and a failure look alike, but for the message.
-    const char* error = duckdb_result_error(state.result.get());
-    if (error == nullptr || *error == '\0') return 0;
-    return state.fail(duckdb_error(is_interruption(error) ? state.find_cause() : error).message());
-  }
+  duckdb_data_chunk chunk = state.has_first ? state.first : state.fetch();
+  if (state.has_first) state.first = nullptr;
+  state.has_first = false;
+  if (chunk == nullptr) return state.error.empty() ? 0 : state.error_number();
   std::string message;
   if (!state.has_huge || state.narrow(&chunk)) {
     duckdb_error_data error = duckdb_data_chunk_to_arrow(state.options, chunk, out);
@@ -586,6 +598,11 @@ Status DuckDbDatabase::stream(std::shared_ptr<Connection> connection, const std:
   result->database = shared_from_this();
   result->connection = std::move(connection);
   result->start();
+  // Most failures come with the first rows, when nothing has been told to anybody: a file that cannot be read, a bad
+  // cast.
+  result->first = result->fetch();
+  result->has_first = true;
+  if (!result->error.empty()) return duckdb_error(result->error);
   *stream = {.get_schema = get_schema,
              .get_next = get_next,
              .get_last_error = get_last_error,

@@ -25,7 +25,10 @@ Kind kind_of(const std::string& type) {
   return Kind::other;
 }
 
-bool is_parameter(std::string_view name) { return name.starts_with("param_"); }
+bool is_integer(const std::string& type) {
+  return kind_of(type) == Kind::number && (type.ends_with("INT") || type.ends_with("INTEGER"));
+}
+bool is_beyond_bigint(const std::string& type) { return type == "UBIGINT" || type.ends_with("HUGEINT"); }
 
 // The type of a column whose types differ between groups. "NULL" holds no values and fits everything.
 std::string common_type(const std::set<std::string>& types) {
@@ -38,6 +41,9 @@ std::string common_type(const std::set<std::string>& types) {
   }
   if (real.empty()) return "VARCHAR";
   if (real.size() == 1) return *real.begin();
+  if (std::ranges::all_of(real, is_integer)) {
+    return std::ranges::any_of(real, is_beyond_bigint) ? "HUGEINT" : "BIGINT";
+  }
   if (kinds.size() == 1 && kinds.contains(Kind::number)) return "DOUBLE";
   const auto is_time = [](const std::string& type) { return type.starts_with("TIMESTAMP"); };
   if (std::ranges::all_of(real, is_time)) return "TIMESTAMP WITH TIME ZONE";
@@ -105,15 +111,22 @@ std::span<const ViewColumn> format_columns(RunTable table) {
   return table == RunTable::strategies ? strategies : components;
 }
 
+// What of a group's column goes into one of the view's.
+enum class Part { all, exact_doubles, other_integers };
+struct Source {
+  ViewColumn column;
+  Part part = Part::all;
+};
+
 // A column of the view, and which column of each group fills it.
 struct MergedColumn {
   std::string name;
   std::set<std::string> types;
-  std::map<size_t, ViewColumn> sources;  // by group
+  std::map<size_t, Source> sources;  // by group
 };
 
-// Which column of the view takes a parameter's values when other runs have other types of it.
-std::string parameter_target(const std::string& name, Kind kind, const std::set<Kind>& kinds, bool has_split_columns) {
+// Which column of the view takes values when other runs have other types of them.
+std::string target_name(const std::string& name, Kind kind, const std::set<Kind>& kinds, bool has_split_columns) {
   const bool mixed = has_split_columns || kinds.size() > 1;
   if (!mixed || kind == Kind::number || kind == Kind::null) return name;
   return name + (kind == Kind::boolean ? "__bool" : "__str");
@@ -122,14 +135,6 @@ std::string parameter_target(const std::string& name, Kind kind, const std::set<
 class NameTaker {
  public:
   bool take(const std::string& name) { return taken_.insert(to_lower_ascii(name)).second; }
-  // SQL does not see case: of two names that differ in nothing else, the later gets a number.
-  std::string take_or_number(const std::string& name) {
-    if (take(name)) return name;
-    for (int i = 2;; ++i) {
-      std::string numbered = name + "__" + std::to_string(i);
-      if (take(numbered)) return numbered;
-    }
-  }
 
  private:
   std::set<std::string> taken_;
@@ -138,46 +143,90 @@ class NameTaker {
 // The names that are ours, even where a file has a column of that name.
 constexpr const char* kOurColumns[] = {"run_id", "run_path", "run_trace_path", kSegmentCodeVersionColumn};
 
-std::vector<MergedColumn> merge_columns(RunTable table, std::span<const TableGroup> groups) {
-  // All spellings and kinds first: what one run holds decides where another's values go.
-  std::map<std::string, std::set<Kind>> kinds;
+// The columns that a reader computes with: where runs have text or anything else there, it stands beside the numbers.
+std::set<std::string> number_columns(RunTable table) {
   std::set<std::string> names;
-  for (const TableGroup& group : groups) {
-    for (const ViewColumn& column : group.columns) {
-      names.insert(column.name);
-      if (kind_of(column.type) != Kind::null) kinds[column.name].insert(kind_of(column.type));
-    }
-  }
-  std::vector<MergedColumn> merged;
-  std::map<std::string, size_t> position;  // by what must be equal for two columns to be one
-  for (size_t g = 0; g < groups.size(); ++g) {
-    for (const ViewColumn& column : groups[g].columns) {
-      std::string name = column.name;
-      if (is_parameter(name)) {
-        const bool split = names.contains(name + "__str") || names.contains(name + "__bool");
-        name = parameter_target(name, kind_of(column.type), kinds[column.name], split);
-      }
-      // Parameters that differ in case are two parameters; all else is ours, whatever its case.
-      const std::string key = is_parameter(name) ? name : to_lower_ascii(name);
-      const auto [place, is_new] = position.emplace(key, merged.size());
-      if (is_new) merged.push_back({.name = name, .types = {}, .sources = {}});
-      MergedColumn& target = merged[place->second];
-      target.types.insert(is_parameter(name) && kind_of(column.type) == Kind::number ? "DOUBLE" : column.type);
-      target.sources.emplace(g, column);
-    }
-  }
   for (const ViewColumn& column : format_columns(table)) {
-    if (position.emplace(column.name, merged.size()).second) {
-      merged.push_back({.name = column.name, .types = {column.type}, .sources = {}});
+    if (kind_of(column.type) == Kind::number) names.insert(column.name);
+  }
+  return names;
+}
+
+// Merges the columns of groups by name. SQL does not see case, so neither does this: what one run calls Period and
+// another period is one column.
+class ColumnMerger {
+ public:
+  ColumnMerger(RunTable table, std::span<const TableGroup> groups) : groups_(groups), numbers_(number_columns(table)) {
+    // All names and kinds first: what one run holds decides where another's values go.
+    for (const ViewColumn& column : format_columns(table)) {
+      if (numbers_.contains(column.name)) kinds_[column.name].insert(Kind::number);
+    }
+    for (const TableGroup& group : groups) {
+      for (const ViewColumn& column : group.columns) {
+        if (kind_of(column.type) != Kind::null) kinds_[to_lower_ascii(column.name)].insert(kind_of(column.type));
+        names_.insert(to_lower_ascii(column.name));
+      }
     }
   }
-  std::erase_if(merged, [](const MergedColumn& column) {
-    return std::ranges::count(kOurColumns, to_lower_ascii(column.name)) > 0;
-  });
-  NameTaker taken;
-  for (const char* ours : kOurColumns) taken.take(ours);
-  for (MergedColumn& column : merged) column.name = taken.take_or_number(column.name);
-  return merged;
+
+  std::vector<MergedColumn> merge(RunTable table) {
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      for (const ViewColumn& column : groups_[g].columns) {
+        MergedColumn& target = place(target_of(column));
+        const bool is_number = is_parameter(column.name) && kind_of(column.type) == Kind::number;
+        target.types.insert(is_number ? "DOUBLE" : column.type);
+        target.sources.emplace(g, Source{.column = column});
+      }
+    }
+    for (const ViewColumn& column : format_columns(table)) {
+      MergedColumn& target = place(column.name);
+      if (target.types.empty()) target.types.insert(column.type);
+    }
+    const size_t count = merged_.size();  // columns for large integers come behind
+    for (size_t i = 0; i < count; ++i) split_large_integers(i);
+    std::erase_if(merged_, [](const MergedColumn& column) {
+      return std::ranges::count(kOurColumns, to_lower_ascii(column.name)) > 0;
+    });
+    return std::move(merged_);
+  }
+
+ private:
+  std::string target_of(const ViewColumn& column) const {
+    const std::string name = to_lower_ascii(column.name);
+    if (!is_parameter(name) && !numbers_.contains(name)) return column.name;
+    const bool is_split = names_.contains(name + "__str") || names_.contains(name + "__bool");
+    return target_name(column.name, kind_of(column.type), kinds_.contains(name) ? kinds_.at(name) : std::set<Kind>(),
+                       is_split);
+  }
+
+  MergedColumn& place(const std::string& name) {
+    const auto [place, is_new] = position_.emplace(to_lower_ascii(name), merged_.size());
+    if (is_new) merged_.push_back({.name = name, .types = {}, .sources = {}});
+    return merged_[place->second];
+  }
+
+  // Integers that no double holds stand as text.
+  void split_large_integers(size_t i) {
+    if (!is_parameter(merged_[i].name)) return;
+    const std::map<size_t, Source> sources = merged_[i].sources;
+    for (const auto& [group, source] : sources) {
+      if (!source.column.has_large_integers) continue;
+      merged_[i].sources[group].part = Part::exact_doubles;
+      MergedColumn& text = place(merged_[i].name + "__str");
+      text.types.insert("VARCHAR");
+      text.sources.emplace(group, Source{.column = source.column, .part = Part::other_integers});
+    }
+  }
+
+  std::span<const TableGroup> groups_;
+  std::set<std::string> numbers_, names_;        // in lowercase
+  std::map<std::string, std::set<Kind>> kinds_;  // by name in lowercase
+  std::vector<MergedColumn> merged_;
+  std::map<std::string, size_t> position_;  // by name in lowercase
+};
+
+std::vector<MergedColumn> merge_columns(RunTable table, std::span<const TableGroup> groups) {
+  return ColumnMerger(table, groups).merge(table);
 }
 
 // ---- Rows -----------------------------------------------------------------------------------------------------------
@@ -191,14 +240,19 @@ std::string path_expression(const ViewRun& run) {
   return quote_sql_text(run.path);
 }
 
-std::string files_sql(RunTable table, const std::string& store_directory, std::span<const ViewRun> runs) {
+std::string files_sql(RunTable table, const std::string& store_directory, std::span<const ViewRun> runs,
+                      std::span<const ViewColumn> columns) {
   std::vector<std::string> files;
   files.reserve(runs.size());
   for (const ViewRun& run : runs) {
     files.push_back(escape_glob(join_path(join_path(store_directory, run.run_id), file_of(table))));
   }
-  return "SELECT " + run_id_of_file(store_directory) + " AS run_id, * FROM " +
-         read_parquet_sql(files, ", filename = true");
+  // Files that have a column `filename` lose nothing but the pruning of files by run_id.
+  const auto is_filename = [](const ViewColumn& column) { return to_lower_ascii(column.name) == "filename"; };
+  const bool is_taken = std::ranges::any_of(columns, is_filename);
+  const std::string name = is_taken ? "signalbook_filename" : "filename";
+  return "SELECT " + run_id_of_file(store_directory, name) + " AS run_id, * FROM " +
+         read_parquet_sql(files, ", filename = " + (is_taken ? quote_sql_text(name) : std::string("true")));
 }
 
 std::string segment_rows_sql(const TableGroup& group) {
@@ -233,9 +287,13 @@ std::string column_sql(const MergedColumn& column, size_t group) {
   const std::string type = common_type(column.types);
   const auto source = column.sources.find(group);
   if (source == column.sources.end()) return cast_sql("NULL", type) + " AS " + name;
-  const std::string value = quote_sql_name(source->second.name);
-  if (source->second.type == type) return value == name ? value : value + " AS " + name;
-  return cast_sql(value, type) + " AS " + name;
+  const auto& [from, part] = source->second;
+  const std::string value = quote_sql_name(from.name);
+  if (part == Part::all && from.type == type) return value == name ? value : value + " AS " + name;
+  if (part == Part::all) return cast_sql(value, type) + " AS " + name;
+  const std::string is_exact = "TRY_CAST(" + cast_sql(value, "DOUBLE") + " AS HUGEINT) IS NOT DISTINCT FROM " + value;
+  return "CASE WHEN " + std::string(part == Part::exact_doubles ? "" : "NOT ") + "(" + is_exact + ") THEN " +
+         cast_sql(value, type) + " END AS " + name;
 }
 
 // Rows of all groups with run_id, run_path and the merged columns. `facts_sql` is a table of run_id and code_version;
@@ -252,8 +310,8 @@ std::string rows_sql(RunTable table, const std::string& store_directory, std::sp
     for (const ViewRun& run : groups[g].runs) by_path[path_expression(run)].push_back(run);
     for (const auto& [path, runs] : by_path) {
       const bool is_segment = !groups[g].segment.empty();
-      std::string rows =
-          is_segment ? segment_rows_sql(with_runs(groups[g], runs)) : files_sql(table, store_directory, runs);
+      std::string rows = is_segment ? segment_rows_sql(with_runs(groups[g], runs))
+                                    : files_sql(table, store_directory, runs, groups[g].columns);
       std::string version;
       if (!facts_sql.empty()) {
         version = std::string(kSegmentCodeVersionColumn) + ", ";
@@ -287,6 +345,10 @@ std::string facts_sql(std::span<const RunFact> facts) {
 }
 
 }  // namespace
+
+bool is_parameter(std::string_view column) { return to_lower_ascii(column.substr(0, 6)) == "param_"; }
+
+bool is_wide_integer(const std::string& type) { return type == "BIGINT" || is_beyond_bigint(type); }
 
 const char* file_of(RunTable table) {
   return table == RunTable::strategies ? file::kStrategyIndex : file::kStrategyComponents;

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "query/sql_text.h"
@@ -18,7 +19,8 @@ const char* file_of(RunTable table);
 
 struct ViewColumn {
   std::string name;
-  std::string type;  // as DuckDB's DESCRIBE writes it
+  std::string type;                 // as DuckDB's DESCRIBE writes it
+  bool has_large_integers = false;  // that a double cannot hold
 
   bool operator==(const ViewColumn&) const = default;
 };
@@ -37,6 +39,9 @@ struct TableGroup {
   std::vector<std::string> hidden;  // runs in the segment that are not meant
 };
 
+bool is_parameter(std::string_view column);
+bool is_wide_integer(const std::string& type);  // of more bits than a double holds
+
 // The columns that tell the run in a segment.
 inline constexpr const char* kSegmentRunColumn = "run_id";
 inline constexpr const char* kSegmentCodeVersionColumn = "run_code_version";
@@ -49,8 +54,9 @@ struct RunFact {
 
 // The view: every row with run_id, and for strategies run_path and run_trace_path. Every column of the format is
 // there, NULL where no file has it. Where the types of a parameter differ between groups, numbers stay in param_x
-// (DOUBLE), text goes to param_x__str and booleans to param_x__bool. A column gets a short name only where no other
-// column has it.
+// (DOUBLE), text and integers that no double holds go to param_x__str and booleans to param_x__bool; likewise of
+// metrics. Names that differ only in case are one column, as SQL sees them. A column gets a short name only where no
+// other column has it.
 std::string table_view_sql(RunTable table, const std::string& store_directory, std::span<const TableGroup> groups);
 
 // The rows for a segment: kSegmentRunColumn, kSegmentCodeVersionColumn and the merged columns, like beside like.

@@ -34,6 +34,10 @@ Result<std::optional<RunDescription>> RunTables::describe(const RunLocation& run
 }
 
 Status RunTables::check_run(RunTable table, const RunLocation& run, FileCheck check) {
+  const Result<std::string> real_path = files_.absolute_path(table_path(table, run));
+  if (real_path.ok() && !real_path->starts_with(store_path_ + "/")) {
+    return Status::invalid(run.path + " leads out of the store by a link: copy the run into the store");
+  }
   SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, describe(run));
   if (!description.has_value()) return Status();
   return check_run_file(files_, run.path, *description, file_of(table), check);
@@ -73,6 +77,26 @@ void RunTables::read_signatures(Connection& connection, RunTable table, std::spa
   }
 }
 
+// Marks parameters with integers that no double holds; by the statistics in the files, so that none is read for it.
+void RunTables::find_large_integers(Connection& connection, RunTable table, TableGroup& group) const {
+  const auto is_suspect = [](const ViewColumn& c) { return is_parameter(c.name) && is_wide_integer(c.type); };
+  if (std::ranges::none_of(group.columns, is_suspect)) return;
+  std::string list;
+  for (const ViewRun& run : group.runs) {
+    list += (list.empty() ? "[" : ", ") +
+            quote_sql_text(escape_glob(join_path(join_path(store_path_, run.run_id), file_of(table))));
+  }
+  // Without statistics a column may hold anything.
+  const Result<TextRows> rows = connection.fetch("SELECT DISTINCT path_in_schema FROM parquet_metadata(" + list +
+                                                 "]) WHERE coalesce(greatest(abs(TRY_CAST(stats_min_value AS "
+                                                 "HUGEINT)), abs(TRY_CAST(stats_max_value AS HUGEINT))) "
+                                                 "> 9007199254740992, stats_null_count IS DISTINCT FROM num_values)");
+  for (ViewColumn& column : group.columns) {
+    const auto is_it = [&](const std::vector<std::string>& row) { return row[0] == column.name; };
+    if (is_suspect(column)) column.has_large_integers = !rows.ok() || std::ranges::any_of(*rows, is_it);
+  }
+}
+
 Result<std::vector<TableGroup>> RunTables::group(Connection& connection, RunTable table,
                                                  std::span<const RunLocation> runs, FileCheck check) {
   std::vector<RunLocation> present;
@@ -96,15 +120,20 @@ Result<std::vector<TableGroup>> RunTables::group(Connection& connection, RunTabl
     if (signature == signatures.end()) continue;
     const auto [place, is_new] = group_of.emplace(signature->second, groups.size());
     if (is_new) {
-      SB_ASSIGN_OR_RETURN(
-          const TextRows columns,
+      const Result<TextRows> columns =
           connection.fetch("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM " +
-                           read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") + ")"));
+                           read_parquet_sql(std::vector{escape_glob(table_path(table, run))}, "") + ")");
+      if (!columns.ok()) {  // removed a moment ago
+        leave_out(run.run_id, columns.status());
+        group_of.erase(place);
+        continue;
+      }
       groups.emplace_back();
-      for (const std::vector<std::string>& column : columns) groups.back().columns.push_back({column[0], column[1]});
+      for (const std::vector<std::string>& column : *columns) groups.back().columns.push_back({column[0], column[1]});
     }
     groups[place->second].runs.push_back({.run_id = run.run_id, .path = run.path});
   }
+  for (TableGroup& group : groups) find_large_integers(connection, table, group);
   return groups;
 }
 

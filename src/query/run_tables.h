@@ -43,6 +43,7 @@ class RunTables {
   Status first_failure(std::span<const RunLocation> runs) const;
 
  private:
+  void find_large_integers(Connection& connection, RunTable table, TableGroup& group) const;
   std::string table_path(RunTable table, const RunLocation& run) const;
   Status check_run(RunTable table, const RunLocation& run, FileCheck check);
   void read_signatures(Connection& connection, RunTable table, std::span<const RunLocation> runs,

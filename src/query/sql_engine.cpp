@@ -27,12 +27,12 @@ struct SqlEngine::State {
 
   std::mutex views_mutex;  // of those below
   std::optional<StatementViews> views;
-  std::set<std::string> noted_runs;
 
   Status open(FileSystem& files, const Scope& scope, const Options& options);
   Status make_all_views(Connection& connection);
   Result<std::string> make_views(Connection& connection, const std::string& statement, const StatementNames& names);
   void note_left_out();
+  Status query(const std::string& sql, ArrowArrayStream* stream);
 };
 
 namespace {
@@ -64,6 +64,18 @@ Result<std::optional<StatementNames>> read_names(Connection& connection, const s
   return names_in_statement(statement, serialized);
 }
 
+// Says each text once, however often the views are made.
+std::function<void(const std::string&)> say_once(std::function<void(const std::string&)> note) {
+  struct Said {
+    std::mutex mutex;
+    std::set<std::string> texts;
+  };
+  return [note = std::move(note), said = std::make_shared<Said>()](const std::string& text) {
+    const std::lock_guard lock(said->mutex);
+    if (said->texts.insert(text).second && note) note(text);
+  };
+}
+
 }  // namespace
 
 Status SqlEngine::State::open(FileSystem& files, const Scope& scope, const Options& options) {
@@ -85,18 +97,34 @@ Status SqlEngine::State::open(FileSystem& files, const Scope& scope, const Optio
   return Status();
 }
 
-SqlEngine::SqlEngine(std::shared_ptr<State> state) : state_(std::move(state)) {}
+SqlEngine::SqlEngine(FileSystem& files, Scope scope, Options options)
+    : files_(files), scope_(std::move(scope)), options_(std::move(options)) {
+  options_.note = say_once(std::move(options_.note));
+}
 SqlEngine::~SqlEngine() = default;
 
-Result<std::unique_ptr<SqlEngine>> SqlEngine::open(FileSystem& files, const Scope& scope, const Options& options) {
+Status SqlEngine::open_state() {
   auto state = std::make_shared<State>();
-  SB_RETURN_IF_ERROR(state->open(files, scope, options));
-  return std::unique_ptr<SqlEngine>(new SqlEngine(std::move(state)));
+  SB_RETURN_IF_ERROR(state->open(files_, scope_, options_));
+  const std::lock_guard lock(state_mutex_);
+  state_ = std::move(state);
+  return Status();
+}
+
+std::shared_ptr<SqlEngine::State> SqlEngine::state() {
+  const std::lock_guard lock(state_mutex_);
+  return state_;
+}
+
+Result<std::unique_ptr<SqlEngine>> SqlEngine::open(FileSystem& files, const Scope& scope, const Options& options) {
+  std::unique_ptr<SqlEngine> engine(new SqlEngine(files, scope, options));
+  SB_RETURN_IF_ERROR(engine->open_state());
+  return engine;
 }
 
 void SqlEngine::State::note_left_out() {
   for (const auto& [run_id, why] : views->left_out()) {
-    if (noted_runs.insert(run_id).second && note) note(fmt::format("{} is left out: {}", run_id, why.message()));
+    note(fmt::format("{} is left out: {}", run_id, why.message()));
   }
 }
 
@@ -118,26 +146,39 @@ Result<std::string> SqlEngine::State::make_views(Connection& connection, const s
   return text;
 }
 
-Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
-  State& state = *state_;
-  SB_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection, state.database->connect());
+Status SqlEngine::State::query(const std::string& sql, ArrowArrayStream* stream) {
+  SB_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection, database->connect());
   const ExplainedStatement explained = split_explain(sql);
   SB_ASSIGN_OR_RETURN(const std::optional<StatementNames> names, read_names(*connection, explained.statement));
   if (!names.has_value()) {
-    if (state.confined) return explain_refusal(*connection, sql);
+    if (confined) return explain_refusal(*connection, sql);
     // Anything may be in it, so all views are made, and paths mean what DuckDB takes them for.
-    SB_RETURN_IF_ERROR(state.make_all_views(*connection));
-    return explain_error(state.database->stream(connection, sql, false, stream), state.store_path);
+    SB_RETURN_IF_ERROR(make_all_views(*connection));
+    return explain_error(database->stream(connection, sql, false, stream), store_path);
   }
   for (const TableFunction& function : names->functions) {
-    if (state.confined && !may_call(function.name)) {
+    if (confined && !may_call(function.name)) {
       return refusal(fmt::format("it may not call {}()", function.name));
     }
   }
-  SB_ASSIGN_OR_RETURN(const std::string text, state.make_views(*connection, explained.statement, *names));
-  const Status started = state.database->stream(connection, explained.prefix + text, state.confined, stream);
+  SB_ASSIGN_OR_RETURN(const std::string text, make_views(*connection, explained.statement, *names));
+  const Status started = database->stream(connection, explained.prefix + text, confined, stream);
   if (started.message() == kNotOnlyReading) return refusal("this is " + first_keyword(sql));
-  return explain_error(started, state.store_path);
+  return explain_error(started, store_path);
+}
+
+// Runs may be removed or replaced, and the catalogue's files with them, between the moment that they are found and that
+// they are read. So what looks like that is asked again, of what there is then.
+Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    const Status status = state()->query(sql, stream);
+    const bool may_have_changed = status.code() == StatusCode::not_found || status.code() == StatusCode::io_error ||
+                                  status.code() == StatusCode::damaged;
+    // What may write is not run twice.
+    if (!may_have_changed || attempt == kAttempts || !options_.confined) return status;
+    SB_RETURN_IF_ERROR(open_state());
+  }
 }
 
 }  // namespace signalbook

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/file_system.h"
@@ -33,8 +34,15 @@ class SqlEngine {
 
  private:
   struct State;
-  explicit SqlEngine(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;
+  SqlEngine(FileSystem& files, Scope scope, Options options);
+  Status open_state();
+  std::shared_ptr<State> state();
+
+  FileSystem& files_;
+  Scope scope_;
+  Options options_;
+  std::mutex state_mutex_;
+  std::shared_ptr<State> state_;  // of the runs as they were when it was made
 };
 
 }  // namespace signalbook

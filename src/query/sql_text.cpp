@@ -49,8 +49,8 @@ std::string read_parquet_sql(std::span<const std::string> patterns, std::string_
   return "read_parquet([" + list + "], hive_partitioning = false" + std::string(options) + ")";
 }
 
-std::string run_id_of_file(const std::string& store_directory) {
-  return "split_part(substr(filename, length(" + quote_sql_text(store_directory) + ") + 2), '/', 1)";
+std::string run_id_of_file(const std::string& store_directory, const std::string& filename_column) {
+  return "split_part(substr(" + filename_column + ", length(" + quote_sql_text(store_directory) + ") + 2), '/', 1)";
 }
 
 }  // namespace signalbook

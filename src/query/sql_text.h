@@ -18,6 +18,6 @@ std::string escape_glob(std::string_view path);
 std::string read_parquet_sql(std::span<const std::string> patterns, std::string_view options);
 // The part of a file's path after the store, of read_parquet with filename = true. DuckDB evaluates it before it opens
 // a file, so that a filter on run_id leaves the files of other runs alone; only for the column `filename` by that name.
-std::string run_id_of_file(const std::string& store_directory);
+std::string run_id_of_file(const std::string& store_directory, const std::string& filename_column = "filename");
 
 }  // namespace signalbook

@@ -269,9 +269,9 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
 }
 
 Result<std::string> ViewBuilder::bars() {
+  SB_ASSIGN_OR_RETURN(const std::vector<DescribedRun> described, describe_scope());
   std::map<std::string, std::string> run_of;  // data_id -> a run that refers to it
-  for (const RunLocation& run : place_.scope_runs) {
-    SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, tables_.describe(run));
+  for (const auto& [run, description] : described) {
     if (!description.has_value()) continue;
     for (const RunDescription::Feed& feed : description->feeds) {
       if (!feed.data_id.empty()) run_of.emplace(feed.data_id, run.run_id);
@@ -291,12 +291,23 @@ Result<std::string> ViewBuilder::bars() {
   return bars_sql(paths);
 }
 
-Result<std::string> ViewBuilder::runs() {
+// In a store, runs whose description cannot be read are left out.
+Result<std::vector<DescribedRun>> ViewBuilder::describe_scope() {
   std::vector<DescribedRun> described;
-  for (const RunLocation& run : place_.scope_runs) {
-    SB_ASSIGN_OR_RETURN(std::optional<RunDescription> description, tables_.describe(run));
-    described.push_back({.run = {.run_id = run.run_id, .path = run.path}, .description = std::move(description)});
+  for (const RunLocation& run : tables_.usable(place_.scope_runs)) {
+    Result<std::optional<RunDescription>> description = tables_.describe(run);
+    if (!description.ok() && !place_.is_store) return description.status();
+    if (!description.ok()) {
+      tables_.leave_out(run.run_id, description.status());
+      continue;
+    }
+    described.push_back({.run = {.run_id = run.run_id, .path = run.path}, .description = *std::move(description)});
   }
+  return described;
+}
+
+Result<std::string> ViewBuilder::runs() {
+  SB_ASSIGN_OR_RETURN(const std::vector<DescribedRun> described, describe_scope());
   return runs_sql(described);
 }
 

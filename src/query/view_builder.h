@@ -13,6 +13,7 @@
 #include "query/merged_table.h"
 #include "query/query_paths.h"
 #include "query/run_tables.h"
+#include "query/sql_views.h"
 #include "store/run_description.h"
 #include "store/store.h"
 
@@ -75,6 +76,7 @@ class ViewBuilder {
   Result<std::string> history(Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
   Result<std::string> traces(Connection& connection);
+  Result<std::vector<DescribedRun>> describe_scope();
   Result<std::string> bars();
   Result<std::string> runs();
 
