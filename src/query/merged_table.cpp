@@ -172,7 +172,7 @@ class ColumnMerger {
   std::vector<MergedColumn> merge(RunTable table) {
     for (size_t g = 0; g < groups_.size(); ++g) {
       for (const ViewColumn& column : groups_[g].columns) {
-        MergedColumn& target = place(target_of(column));
+        MergedColumn& target = free_place(target_of(column), g);
         const bool is_number = is_parameter(column.name) && kind_of(column.type) == Kind::number;
         target.types.insert(is_number ? "DOUBLE" : column.type);
         target.sources.emplace(g, Source{.column = column});
@@ -205,6 +205,13 @@ class ColumnMerger {
     return merged_[place->second];
   }
 
+  // One that has nothing of this group yet: a run may have X, a text, and beside it x__str.
+  MergedColumn& free_place(const std::string& name, size_t group) {
+    std::string numbered = name;
+    for (int i = 2; place(numbered).sources.contains(group); ++i) numbered = name + "__" + std::to_string(i);
+    return place(numbered);
+  }
+
   // Integers that no double holds stand as text.
   void split_large_integers(size_t i) {
     if (!is_parameter(merged_[i].name)) return;
@@ -212,7 +219,7 @@ class ColumnMerger {
     for (const auto& [group, source] : sources) {
       if (!source.column.has_large_integers) continue;
       merged_[i].sources[group].part = Part::exact_doubles;
-      MergedColumn& text = place(merged_[i].name + "__str");
+      MergedColumn& text = free_place(merged_[i].name + "__str", group);
       text.types.insert("VARCHAR");
       text.sources.emplace(group, Source{.column = source.column, .part = Part::other_integers});
     }
