@@ -306,7 +306,8 @@ void Verification::report_conflict(std::span<const KnownTrace> traces) {
   std::vector<std::vector<std::string>> groups;
   for (auto& [trace_hash, runs] : by_trace) groups.push_back(std::move(runs));
   // What few runs say is what somebody looks for: they are all named, of those that most agree on only some.
-  std::ranges::sort(groups, [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() < b.size() : a < b; });
+  std::ranges::sort(groups,
+                    [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() < b.size() : a < b; });
   constexpr size_t kMostNamed = 3;
   size_t unnamed = 0;
   if (std::vector<std::string>& most = groups.back(); most.size() > std::max(kMostNamed, groups.end()[-2].size())) {
@@ -318,8 +319,8 @@ void Verification::report_conflict(std::span<const KnownTrace> traces) {
   if (unnamed > 0) named.back() += fmt::format(" and {} more", unnamed);
   const bool has_code = traces.front().code != codes_.number_of("");
   tell(Kind::problem,
-       fmt::format("strategy {} has one configuration, {} code_version and the same bars, but {} different traces ({}): "
-                   "the code is not deterministic{}",
+       fmt::format("strategy {} has one configuration, {} code_version and the same bars, but {} different traces "
+                   "({}): the code is not deterministic{}",
                    to_hex(traces.front().digest).substr(0, kCollisionDigits), has_code ? "one" : "no", by_trace.size(),
                    fmt::join(named, " | "), has_code ? "" : ", or was not the same"));
 }
