@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
 #include "query/catalog.h"
+#include "query/sql_text.h"
 
 namespace signalbook::cli {
 
@@ -38,6 +39,50 @@ void add_state(const Catalog& catalog, size_t missing, Facts& facts) {
   facts.add("bytes", with_separators(catalog.size()));
 }
 
+// Each strategy with several traces on one feed by one code, with the runs of each trace. Fewest runs first: what only
+// one run says is what somebody looks for.
+Status add_conflicts(SqlEngine& engine, Facts& facts) {
+  constexpr const char* kFact = "other trace from equal input";
+  constexpr int64_t kMostNamed = 20;
+  constexpr int kMostTraces = 8, kMostRuns = 3;
+  SB_ASSIGN_OR_RETURN(const Table hashes,
+                      ask(engine, fmt::format("SELECT strategy_hash, (sum(trace_conflicts) OVER ())::BIGINT, "
+                                              "trace_conflicts FROM hash_history WHERE trace_conflicts > 0 "
+                                              "ORDER BY strategy_hash, strategy_digest LIMIT {}",
+                                              kMostNamed)));
+  if (hashes.row_count() == 0) return Status();
+  std::vector<std::string> quoted;
+  int64_t unseen = hashes.columns[1].integers.front();  // of strategies that are not asked about
+  for (size_t i = 0; i < hashes.row_count(); ++i) {
+    quoted.push_back(quote_sql_text(hashes.columns[0].texts[i]));
+    unseen -= hashes.columns[2].integers[i];
+  }
+  // Of the view strategies, as the history does not say which run had which trace. No code_version is one like any
+  // other. A trace that was not observed to its end differs for another reason.
+  SB_ASSIGN_OR_RETURN(
+      const Table conflicts,
+      ask(engine,
+          fmt::format("WITH by_trace AS (SELECT strategy_digest, any_value(strategy_hash) AS hash, "
+                      "any_value(strategy_type) AS type, symbol, timeframe, data_id, coalesce(code_version, '') AS "
+                      "code, list_sort(list_distinct(list(run_id))) AS run_ids FROM strategies LEFT JOIN (SELECT "
+                      "run_id, code_version FROM runs) USING (run_id) WHERE strategy_hash IN ({}) AND complete AND "
+                      "trace_hash IS NOT NULL GROUP BY strategy_digest, symbol, timeframe, data_id, code, trace_hash), "
+                      "named AS (SELECT *, array_to_string(run_ids[:{}], ', ') || CASE WHEN len(run_ids) > {} THEN "
+                      "' and ' || (len(run_ids) - {}) || ' more' ELSE '' END AS text FROM by_trace) "
+                      "SELECT concat_ws(' ', any_value(hash), any_value(type), symbol, timeframe) || ': ' || "
+                      "array_to_string(list(text ORDER BY len(run_ids), run_ids)[:{}], ' | ') || CASE WHEN count(*) > "
+                      "{} THEN ' | and ' || (count(*) - {}) || ' more traces' ELSE '' END, count(*) OVER () FROM named "
+                      "GROUP BY strategy_digest, symbol, timeframe, data_id, code HAVING count(*) > 1 "
+                      "ORDER BY strategy_digest, symbol, timeframe, data_id, code LIMIT {}",
+                      fmt::join(quoted, ", "), kMostRuns, kMostRuns, kMostRuns, kMostTraces, kMostTraces, kMostTraces,
+                      kMostNamed)));
+  const size_t shown = conflicts.row_count();
+  for (size_t i = 0; i < shown; ++i) facts.add(kFact, conflicts.columns[0].texts[i]);
+  const int64_t cut = shown == 0 ? 0 : conflicts.columns[1].integers.front() - static_cast<int64_t>(shown);
+  if (cut + unseen > 0) facts.add(kFact, fmt::format("and {} more", with_separators(cut + unseen)));
+  return Status();
+}
+
 // What a researcher should look at: two strategies with one hash, one strategy with two outcomes on the same data.
 Status add_reports(SqlEngine& engine, Facts& facts) {
   SB_ASSIGN_OR_RETURN(
@@ -50,25 +95,7 @@ Status add_reports(SqlEngine& engine, Facts& facts) {
     facts.add("one hash, several strategies",
               fmt::format("{}: {}", collisions.columns[0].texts[i], collisions.columns[1].texts[i]));
   }
-  constexpr int kMostNamed = 20;
-  SB_ASSIGN_OR_RETURN(
-      const Table conflicts,
-      ask(engine, fmt::format("SELECT strategy_hash, strategy_type, array_to_string(run_ids[:5], ', '), "
-                              "count(*) OVER () FROM hash_history WHERE trace_conflicts > 0 "
-                              "ORDER BY strategy_hash LIMIT {}",
-                              kMostNamed)));
-  for (size_t i = 0; i < conflicts.row_count(); ++i) {
-    facts.add("other trace from equal input",
-              fmt::format("{} {} in {}", conflicts.columns[0].texts[i], conflicts.columns[1].texts[i],
-                          conflicts.columns[2].texts[i]));
-  }
-  if (const size_t shown = conflicts.row_count(); shown > 0) {
-    const int64_t all = conflicts.columns[3].integers.front();
-    if (all > static_cast<int64_t>(shown)) {
-      facts.add("other trace from equal input", fmt::format("and {} more", with_separators(all - kMostNamed)));
-    }
-  }
-  return Status();
+  return add_conflicts(engine, facts);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/utf8.h"
+#include "cli/text_table.h"
 #include "query/arrow_c_stream.h"
 
 namespace signalbook::cli {
@@ -77,7 +79,18 @@ Status print_table(const Table& table, const CommonOptions& options) {
 }
 
 void print_note(const CommonOptions& options, const std::string& text) {
-  if (!options.quiet) fmt::print(stderr, "{}\n", text);
+  if (!options.quiet) fmt::print(stderr, "{}\n", escape_lines(text));
+}
+
+std::string escape_lines(std::string_view text) {
+  std::string escaped;
+  for (;;) {
+    const size_t end = text.find('\n');
+    escaped += escape_control_characters(to_valid_utf8(text.substr(0, end)));
+    if (end == std::string_view::npos) return escaped;
+    escaped += '\n';
+    text.remove_prefix(end + 1);
+  }
 }
 
 Result<int64_t> current_time() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "cli/output.h"
@@ -33,6 +34,9 @@ Status finish_output();
 
 // For people, on standard error; nothing when `quiet`.
 void print_note(const CommonOptions& options, const std::string& text);
+
+// What others named, in our own words to people: only line breaks are left of its control characters.
+std::string escape_lines(std::string_view text);
 
 // Microseconds since 1970 UTC: the clock, or SOURCE_DATE_EPOCH (seconds) where a run is to be reproduced byte by byte.
 Result<int64_t> current_time();

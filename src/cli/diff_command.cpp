@@ -66,6 +66,7 @@ Result<Strategy> find_strategy(const CommonOptions& options, const std::string& 
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options));
   SB_ASSIGN_OR_RETURN(const std::string condition, strategy_condition(*engine, name));
+  SB_RETURN_IF_ERROR(print_prefix_note(*engine, name, condition, "", options));
   SB_ASSIGN_OR_RETURN(const std::vector<Candidate> found, find_candidates(*engine, condition));
   if (found.size() > 1) {
     return Status::invalid(

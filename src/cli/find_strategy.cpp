@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <optional>
 #include <span>
+#include <utility>
 
 #include "base/ascii.h"
 #include "base/digest.h"
 #include "base/time_text.h"
 #include "base/utf8.h"
 #include "cli/config_summary.h"
+#include "cli/parameter_filter.h"
 #include "cli/text_table.h"
 #include "format/json_value.h"
 #include "format/short_digest.h"
@@ -73,6 +77,46 @@ Result<std::string> collision_note(SqlEngine& engine, const std::string& conditi
       candidates.size(), kStrategyHashLength, list_candidates(candidates, kCollisionDigits));
 }
 
+namespace {
+
+// Digits that may be the first of a hash.
+bool is_prefix(const std::string& name) {
+  constexpr size_t kMinDigits = 4, kMaxDigits = 64;
+  return name.size() >= kMinDigits && name.size() <= kMaxDigits &&
+         name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+}
+
+std::string prefix_condition(const std::string& digits) {
+  const std::string prefix = to_lower_ascii(digits);
+  // The hash is shorter than the digest and need not be written out first.
+  std::string condition = fmt::format("starts_with(strategy_hash, '{}')", prefix.substr(0, kStrategyHashLength));
+  if (prefix.size() > kStrategyHashLength) {
+    condition += fmt::format(" AND starts_with(lower(hex(strategy_digest)), '{}')", prefix);
+  }
+  return condition;
+}
+
+}  // namespace
+
+Status print_prefix_note(SqlEngine& engine, const std::string& name, const std::string& condition,
+                         const std::string& among, const CommonOptions& options) {
+  if (options.quiet || !is_prefix(name) || condition == prefix_condition(name)) return Status();
+  const std::string others = fmt::format(
+      "{} AND strategy_digest NOT IN (SELECT strategy_digest FROM strategies WHERE {} AND strategy_digest IS NOT "
+      "NULL){}",
+      prefix_condition(name), condition, among.empty() ? "" : " AND " + among);
+  SB_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates, find_candidates(engine, others));
+  if (candidates.empty()) return Status();
+  const bool is_one = candidates.size() == 1;
+  const std::string fitting =
+      is_one ? "hash of another strategy" : fmt::format("hashes of {} other strategies", candidates.size());
+  print_note(options,
+             fmt::format("{} is taken as a strategy_id here; these digits also fit the {}; more digits name {}:{}", name,
+                         fitting, is_one ? "it" : "each",
+                         list_candidates(candidates, std::max(kStrategyHashLength, name.size() + 1))));
+  return Status();
+}
+
 Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name, const std::string& among) {
   const std::string and_among = among.empty() ? "" : " AND " + among;
   const std::string quoted = quote_sql_text(name);
@@ -80,16 +124,8 @@ Result<std::string> strategy_condition(SqlEngine& engine, const std::string& nam
   SB_ASSIGN_OR_RETURN(const Table ids, ask(engine, "SELECT count(*) FROM strategies WHERE " + by_id + and_among));
   if (ids.columns.front().integers.front() > 0) return by_id;
 
-  constexpr size_t kMinDigits = 4, kMaxDigits = 64;
-  const bool is_prefix = name.size() >= kMinDigits && name.size() <= kMaxDigits &&
-                         name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-  if (is_prefix) {
-    const std::string prefix = to_lower_ascii(name);
-    // The hash is shorter than the digest and need not be written out first.
-    std::string by_hash = fmt::format("starts_with(strategy_hash, '{}')", prefix.substr(0, kStrategyHashLength));
-    if (prefix.size() > kStrategyHashLength) {
-      by_hash += fmt::format(" AND starts_with(lower(hex(strategy_digest)), '{}')", prefix);
-    }
+  if (is_prefix(name)) {
+    const std::string by_hash = prefix_condition(name);
     SB_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates, find_candidates(engine, by_hash + and_among));
     if (candidates.size() == 1) return by_hash;
     if (candidates.size() > 1) {
@@ -103,14 +139,36 @@ Result<std::string> strategy_condition(SqlEngine& engine, const std::string& nam
                   name));
 }
 
-std::string sort_clause(const std::string& sort_by) {
-  std::string column = sort_by, direction;
+namespace {
+
+// Column and direction.
+std::pair<std::string, std::string> split_sort(const std::string& sort_by) {
   for (const char* word : {" desc", " DESC", " asc", " ASC"}) {
-    if (!sort_by.ends_with(word)) continue;
-    column = sort_by.substr(0, sort_by.size() - std::string_view(word).size());
-    direction = word;
+    if (sort_by.ends_with(word)) return {sort_by.substr(0, sort_by.size() - std::string_view(word).size()), word};
   }
+  return {sort_by, ""};
+}
+
+}  // namespace
+
+std::string sort_clause(const std::string& sort_by) {
+  const auto [column, direction] = split_sort(sort_by);
   return " ORDER BY " + quote_sql_name(column) + direction + " NULLS LAST";
+}
+
+Status explain_sort_error(SqlEngine& engine, const Status& error, const std::string& relation,
+                          const std::string& sort_by) {
+  if (error.ok() || sort_by.empty()) return error;
+  const Result<Table> columns =
+      ask(engine, fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM {})", relation));
+  if (!columns.ok()) return error;  // it was not the order
+  const std::string column = split_sort(sort_by).first;
+  const std::vector<std::string>& known = columns->columns.front().texts;
+  for (const std::string& name : known) {
+    if (to_lower_ascii(name) == to_lower_ascii(column)) return error;
+  }
+  SB_ASSIGN_OR_RETURN(const std::string nearest, nearest_names(engine, column, known));
+  return Status::invalid(fmt::format("--sort-by {}: there is no such column; {}", sort_by, nearest));
 }
 
 std::string cell_text(const TableColumn& column, size_t row) {

@@ -23,6 +23,11 @@ Result<Table> ask(SqlEngine& engine, const std::string& query);
 // `among`, where given, is a condition on the rows that are looked at.
 Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name, const std::string& among = "");
 
+// Says so where `name`, which the condition found by strategy_id, is at the same time digits of other strategies'
+// hashes.
+Status print_prefix_note(SqlEngine& engine, const std::string& name, const std::string& condition,
+                         const std::string& among, const CommonOptions& options);
+
 // A strategy to choose from.
 struct Candidate {
   std::string digest;  // 64 hex digits
@@ -42,6 +47,11 @@ Result<std::string> collision_note(SqlEngine& engine, const std::string& conditi
 
 // " ORDER BY ..." for what --sort-by names: a column, "column asc" or "column desc". NULL comes last.
 std::string sort_clause(const std::string& sort_by);
+
+// What a query said that ended in sort_clause(sort_by): that a table or "(SELECT ...)" has no such column, and which it
+// has, else the error as it is.
+Status explain_sort_error(SqlEngine& engine, const Status& error, const std::string& relation,
+                          const std::string& sort_by);
 
 // A cell as text for people; empty for NULL.
 std::string cell_text(const TableColumn& column, size_t row);

@@ -54,8 +54,7 @@ struct Listed {
   }
 };
 
-Result<std::string> leaf_condition(SqlEngine& engine, const std::string& text) {
-  SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(text));
+Result<std::string> leaf_condition(SqlEngine& engine, const LeafPattern& pattern) {
   std::vector<std::string> conditions = {"is_leaf"};
   if (pattern.type != "*") conditions.push_back("component_type = " + quote_sql_text(pattern.type));
   if (!pattern.comparisons.empty()) {
@@ -69,14 +68,29 @@ Result<std::string> leaf_condition(SqlEngine& engine, const std::string& text) {
   return fmt::format("{}", fmt::join(conditions, " AND "));
 }
 
-// A list may be empty; that a type is nowhere in the index is more likely a slip of the pen.
-Status print_unknown_type(SqlEngine& engine, const std::string& type, const CommonOptions& options) {
-  SB_ASSIGN_OR_RETURN(const Table types, ask(engine, "SELECT DISTINCT strategy_type FROM strategies"));
-  const std::vector<std::string>& known = types.columns.front().texts;
+// A list may be empty; that a type is nowhere in the index is more likely a slip of the pen. `types` is a query.
+Status print_unknown_type(SqlEngine& engine, const std::string& types, const std::string& what, const std::string& type,
+                          const CommonOptions& options) {
+  SB_ASSIGN_OR_RETURN(const Table table, ask(engine, types));
+  const std::vector<std::string>& known = table.columns.front().texts;
   if (std::ranges::find(known, type) != known.end()) return Status();
   SB_ASSIGN_OR_RETURN(const std::string nearest, nearest_names(engine, type, known));
-  print_note(options, fmt::format("no strategy here has the type '{}'; {}", type, nearest));
+  print_note(options, fmt::format("no {} here has the type '{}'; {}", what, type, nearest));
   return Status();
+}
+
+Status print_unknown_types(SqlEngine& engine, const ListOptions& options) {
+  if (!options.type.empty()) {
+    SB_RETURN_IF_ERROR(print_unknown_type(
+        engine, "SELECT DISTINCT strategy_type FROM strategies WHERE strategy_type IS NOT NULL", "strategy",
+        options.type, options.common));
+  }
+  if (options.leaf.empty()) return Status();
+  SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(options.leaf));
+  if (pattern.type == "*") return Status();
+  return print_unknown_type(
+      engine, "SELECT DISTINCT component_type FROM components WHERE is_leaf AND component_type IS NOT NULL", "leaf",
+      pattern.type, options.common);
 }
 
 Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const ParameterView& view,
@@ -92,7 +106,8 @@ Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const 
   if (!options.where.empty()) listed.conditions.push_back("(" + options.where + ")");
   if (options.leaf.empty()) return listed;
 
-  SB_ASSIGN_OR_RETURN(const std::string leaf, leaf_condition(engine, options.leaf));
+  SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(options.leaf));
+  SB_ASSIGN_OR_RETURN(const std::string leaf, leaf_condition(engine, pattern));
   listed.relation = leaf_relation(leaf);
   listed.leaf_columns.assign(std::begin(kLeafColumns), std::end(kLeafColumns));
   return listed;
@@ -180,14 +195,14 @@ Status run_list(const ListOptions& options) {
   order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
   if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;
-  SB_RETURN_IF_ERROR(engine->query(
-      fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order),
-      &stream));
+  const Status asked = engine->query(
+      fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order), &stream);
+  SB_RETURN_IF_ERROR(explain_sort_error(*engine, asked, listed.relation, options.common.sort_by));
   SB_RETURN_IF_ERROR(print_result(&stream, options.common));
 
   if (options.common.quiet) return Status();
-  if (counts.rows == 0 && !options.type.empty()) {
-    SB_RETURN_IF_ERROR(print_unknown_type(*engine, options.type, options.common));
+  if (counts.rows == 0) {
+    SB_RETURN_IF_ERROR(print_unknown_types(*engine, options));
   }
   const bool is_cut = options.common.limit >= 0 && counts.rows > options.common.limit;
   if (is_cut) {

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <csignal>
+#include <string>
 
 #include "cli/commands.h"
 #include "format/trace_schema.h"
@@ -29,9 +31,16 @@ void add_runs(CLI::App& command, std::vector<std::string>& runs) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+std::string is_row_count(const std::string& text) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error == std::errc() && end == text.data() + text.size() && count >= 0) return "";
+  return fmt::format("{} is not a number of rows: give 0 or a whole number above it", text);
+}
+
 void add_output(CLI::App& command, CommonOptions& options) {
   command.add_option("--format", options.format, "table, csv, json, md or parquet")->capture_default_str();
-  command.add_option("--limit", options.limit, "Rows at the most")->check(CLI::NonNegativeNumber);
+  command.add_option("--limit", options.limit, "Rows at the most")->check(is_row_count);
   command.add_flag("--quiet,-q", options.quiet, "No notes on standard error");
 }
 
@@ -154,7 +163,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(StatusCode::invalid);
   }
   if (const Status output = finish_output(); status.ok()) status = output;
-  if (!status.ok()) fmt::print(stderr, "signalbook: {}\n", status.message());
+  if (!status.ok()) fmt::print(stderr, "signalbook: {}\n", escape_lines(status.message()));
   return static_cast<int>(status.code());
 }
 

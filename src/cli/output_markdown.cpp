@@ -1,6 +1,8 @@
+#include <string>
 #include <string_view>
 
 #include "cli/output_formats.h"
+#include "cli/text_table.h"
 
 namespace signalbook::cli {
 
@@ -8,15 +10,23 @@ namespace {
 
 void append_markdown_cell(std::string_view cell, std::string& out) {
   out += ' ';
-  for (size_t i = 0; i < cell.size(); ++i) {
-    if (cell[i] == '\n') {
+  std::string line;
+  const auto end_line = [&] {
+    for (const char c : escape_control_characters(line)) {
+      if (c == '|') out += '\\';
+      out += c;
+    }
+    line.clear();
+  };
+  for (const char c : cell) {
+    if (c == '\n') {
+      end_line();
       out += "<br>";
-    } else if (cell[i] == '|') {
-      out += "\\|";
-    } else if (cell[i] != '\r') {
-      out += cell[i];
+    } else if (c != '\r') {
+      line += c;
     }
   }
+  end_line();
   out += " |";
 }
 

@@ -4,13 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <set>
 #include <string_view>
 
 #include "base/ascii.h"
-#include "base/exact_double.h"
+#include "base/utf8.h"
 #include "cli/find_strategy.h"
+#include "cli/text_table.h"
 #include "format/strategy_identity.h"
 #include "ingest/cell.h"
 #include "query/sql_text.h"
@@ -28,11 +30,36 @@ std::string trim(std::string_view text) {
                                          : std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
 }
 
+// Where the closing quote of a name stands that is given in double quotes, because an operator is part of it.
+std::optional<size_t> end_of_quoted_name(std::string_view text) {
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos || text[begin] != '"') return std::nullopt;
+  const size_t end = text.find('"', begin + 1);
+  if (end == std::string_view::npos || end == begin + 1) return std::nullopt;
+  const size_t next = text.find_first_not_of(kSpace, end + 1);
+  if (next == std::string_view::npos || std::string_view("=<>!").find(text[next]) == std::string_view::npos) {
+    return std::nullopt;  // the quotes are part of the name
+  }
+  return end;
+}
+
+// A second operator, as in period=<14: a slip of the pen, not the text "<14".
+bool begins_with_operator(std::string_view value) {
+  return std::ranges::any_of(kOperators, [&](std::string_view op) { return value.starts_with(op); });
+}
+
 // "name op " at the beginning, which is taken away; the value is what follows.
 std::optional<Comparison> take_name_and_operator(std::string_view& text) {
-  const size_t begin = text.find_first_of("=<>!");
+  Comparison comparison;
+  size_t begin = text.find_first_of("=<>!");
+  if (const std::optional<size_t> end = end_of_quoted_name(text)) {
+    const size_t quote = text.find('"');
+    comparison.name = text.substr(quote + 1, *end - quote - 1);
+    begin = text.find_first_not_of(kSpace, *end + 1);
+  } else {
+    comparison.name = trim(text.substr(0, begin));
+  }
   if (begin == std::string_view::npos) return std::nullopt;
-  Comparison comparison = {.name = trim(text.substr(0, begin)), .op = "", .value = ""};
   for (const std::string_view op : kOperators) {
     if (!text.substr(begin).starts_with(op)) continue;
     comparison.op = op == "==" ? "=" : op;
@@ -78,6 +105,79 @@ JsonValue operand(const std::string& value) {
   if (const std::optional<std::string> text = unquote(value)) return JsonValue(*text);
   if (value == "true" || value == "false") return JsonValue(value == "true");
   return to_cell(value);
+}
+
+// ---- Integers that a double cannot hold -----------------------------------------------------------------------------
+
+// Whether a text is such an integer, as columns of text hold it beside texts.
+bool is_large_integer(std::string_view text) {
+  const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
+  if (digits.empty() || digits.front() == '0') return false;
+  if (digits.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  const std::optional<double> number = parse_number(text);
+  return number.has_value() && is_rounded_integer(text, *number);
+}
+
+std::string is_large_integer_sql(const std::string& column) {
+  return "(regexp_full_match(" + column + ", '-?[1-9][0-9]{15,}') AND coalesce(format('{:.0f}', TRY_CAST(" + column +
+         " AS DOUBLE)) != " + column + ", true))";
+}
+
+// Integers by their digits: negative, 0 or positive.
+int compare_digits(std::string_view a, std::string_view b) {
+  const bool is_negative = a.starts_with('-');
+  if (is_negative != b.starts_with('-')) return is_negative ? -1 : 1;
+  const int order = a.size() != b.size() ? (a.size() < b.size() ? -1 : 1) : a.compare(b);
+  return is_negative ? -order : order;
+}
+
+// `column`, which holds the digits of integers, against digits; op is < or >.
+std::string compare_digits_sql(const std::string& column, std::string_view op, const std::string& digits) {
+  const bool is_negative = digits.starts_with('-');
+  const std::string_view among_same = (op == "<") != is_negative ? "<" : ">";
+  const std::string same_sign = fmt::format("(starts_with({0}, '-') = {1} AND (len({0}), {0}) {2} ({3}, {4}))", column,
+                                            is_negative, among_same, digits.size(), quote_sql_text(digits));
+  return fmt::format("({} OR (starts_with({}, '-') = {} AND {}))", same_sign, column, !is_negative,
+                     (op == "<") != is_negative);
+}
+
+// The digits of the integer a number has at or below it; enough to compare with integers that no double holds.
+std::string floor_digits(double number) {
+  const std::string digits = fmt::format("{:.0f}", std::floor(number));
+  return digits == "-0" ? "0" : digits;
+}
+
+// How a large integer stands to a double; they are never equal.
+int compare_large(std::string_view digits, double number) {
+  if (!std::isfinite(number)) return number < 0 ? 1 : -1;
+  return compare_digits(digits, floor_digits(number)) > 0 ? 1 : -1;
+}
+
+// A column of numbers that doubles hold, against a large integer.
+std::string compare_with_large_sql(const std::string& column, std::string_view op, const std::string& digits) {
+  if (op == "=") return "false";
+  if (op == "!=") return column + " IS NOT NULL";
+  const double nearest = *parse_number(digits);
+  const bool is_above = compare_large(digits, nearest) < 0;  // nearest stands above the integer
+  const std::string_view sql_op = op.front() == '<' ? (is_above ? "<" : "<=") : (is_above ? ">=" : ">");
+  return fmt::format("{} {} CAST('{}' AS DOUBLE)", column, sql_op, nearest);
+}
+
+// A column of texts, some of which are large integers, against a number that an operand means.
+std::string compare_large_sql(const std::string& column, std::string_view op, const JsonValue& number) {
+  const double* const real = number.real();
+  const std::string digits = real == nullptr ? *number.text() : std::isfinite(*real) ? floor_digits(*real) : "";
+  if (op == "=" || op == "!=") {
+    if (real == nullptr) return fmt::format("({} AND {} {} '{}')", is_large_integer_sql(column), column, op, digits);
+    return op == "=" ? "false" : is_large_integer_sql(column);
+  }
+  const bool is_less = op.front() == '<';
+  if (digits.empty()) return is_less == (*real < 0) ? "false" : is_large_integer_sql(column);
+  // No large integer equals a double: it lies below where it does not lie above.
+  std::string condition = compare_digits_sql(column, real == nullptr ? op.substr(0, 1) : ">", digits);
+  if (real != nullptr && is_less) condition = "NOT " + condition;
+  if (real == nullptr && op.size() == 2) condition = fmt::format("({} OR {} = '{}')", condition, column, digits);
+  return fmt::format("({} AND {})", is_large_integer_sql(column), condition);
 }
 
 std::string_view column_type_of(const JsonValue& cell) {
@@ -177,6 +277,12 @@ Result<Comparison> parse_comparison(const std::string& text) {
     return Status::invalid(fmt::format("--param {} is not of the form name=value; there are = != < <= > >=", text));
   }
   comparison->value = rest;
+  if (begins_with_operator(rest)) {
+    return Status::invalid(
+        fmt::format("--param {} has a second operator behind {}; there are = != < <= > >=, and a text that begins so "
+                    "is given in double quotes: '{}{}\"{}\"'",
+                    text, comparison->op, comparison->name, comparison->op, comparison->value));
+  }
   return *comparison;
 }
 
@@ -196,7 +302,7 @@ Result<LeafPattern> parse_leaf(const std::string& text) {
   if (word.front() != '"' && word.find_first_of("=<>!") != std::string::npos) return invalid();
   while (!rest.empty()) {
     std::optional<Comparison> comparison = take_name_and_operator(rest);
-    if (!comparison || rest.empty()) return invalid();
+    if (!comparison || rest.empty() || begins_with_operator(rest)) return invalid();
     comparison->value = take_word(rest);
     pattern.comparisons.push_back(std::move(*comparison));
   }
@@ -207,6 +313,13 @@ bool fits(const JsonValue::Object& parameters, const Comparison& comparison) {
   const auto member = std::ranges::find(parameters, comparison.name, &JsonValue::Member::first);
   if (member == parameters.end() || member->second.is_null()) return false;
   const JsonValue cell = to_cell(member->second), other = operand(comparison.value);
+  const bool is_large = cell.text() != nullptr && is_large_integer(*cell.text());
+  const bool is_large_operand = is_large_integer(comparison.value);
+  if (is_large && other.real() != nullptr) return compare(compare_large(*cell.text(), *other.real()), comparison.op, 0);
+  if (is_large_operand) {
+    if (cell.real() != nullptr) return compare(-compare_large(*other.text(), *cell.real()), comparison.op, 0);
+    return is_large && compare(compare_digits(*cell.text(), *other.text()), comparison.op, 0);
+  }
   if (column_type_of(cell) != column_type_of(other)) return false;
   if (cell.boolean() != nullptr) return compare(*cell.boolean(), comparison.op, *other.boolean());
   if (cell.real() != nullptr) return compare(*cell.real(), comparison.op, *other.real());
@@ -222,6 +335,7 @@ Result<ParameterView> describe_parameters(SqlEngine& engine, const std::string& 
 
 Result<std::string> comparison_condition(SqlEngine& engine, const ParameterView& view, const Comparison& comparison) {
   const JsonValue other = operand(comparison.value);
+  const bool is_number = other.real() != nullptr || is_large_integer(comparison.value);
   std::vector<std::string> columns, conditions;
   bool is_ambiguous = false;
   for (size_t i = 0; i < view.columns.row_count(); ++i) {
@@ -230,7 +344,16 @@ Result<std::string> comparison_condition(SqlEngine& engine, const ParameterView&
     if (related == Relation::none) continue;
     is_ambiguous = is_ambiguous || related == Relation::ambiguous;
     columns.push_back(column);
-    if (view.columns.columns[1].texts[i] != column_type_of(other)) continue;
+    const std::string& type = view.columns.columns[1].texts[i];
+    if (is_number && type == "VARCHAR") {
+      conditions.push_back(compare_large_sql(quote_sql_name(column), comparison.op, other));
+      continue;
+    }
+    if (is_number && type == "DOUBLE" && other.real() == nullptr) {
+      conditions.push_back(compare_with_large_sql(quote_sql_name(column), comparison.op, *other.text()));
+      continue;
+    }
+    if (type != column_type_of(other)) continue;
     conditions.push_back(fmt::format("{} {} {}", quote_sql_name(column), comparison.op, sql_literal(other)));
   }
   if (is_ambiguous) {
@@ -257,7 +380,11 @@ Result<std::string> nearest_names(SqlEngine& engine, const std::string& name, co
                       ask(engine, fmt::format("SELECT name FROM (SELECT unnest([{}]) AS name) ORDER BY "
                                               "damerau_levenshtein(lower(name), lower({})), name LIMIT {}",
                                               fmt::join(quoted, ", "), quote_sql_text(name), kMostNamed)));
-  std::string text = fmt::format("there are {}", fmt::join(sorted.columns.front().texts, ", "));
+  std::vector<std::string> names;
+  for (const std::string& text : sorted.columns.front().texts) {
+    names.push_back(escape_control_characters(to_valid_utf8(text)));
+  }
+  std::string text = fmt::format("there are {}", fmt::join(names, ", "));
   if (known.size() > kMostNamed) text += fmt::format(" and {} more", known.size() - kMostNamed);
   return text;
 }

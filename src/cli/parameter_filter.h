@@ -11,7 +11,7 @@
 namespace signalbook::cli {
 
 // "std_dev>=2": a parameter by its exact name, and what its value is compared with. 20 is a number, true a boolean,
-// "20" in double quotes text, and so is anything else.
+// "20" in double quotes text, and so is anything else. A name may stand in double quotes as well: "a=b"=3.
 struct Comparison {
   std::string name, op, value;
 };

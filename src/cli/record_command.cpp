@@ -96,7 +96,7 @@ Status run_record(const RecordOptions& options) {
 
   SB_ASSIGN_OR_RETURN(const RunSummary summary, record_run(posix_file_system(), request));
   if (options.quiet) return Status();
-  for (const std::string& warning : summary.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  for (const std::string& warning : summary.warnings) fmt::print(stderr, "warning: {}\n", escape_lines(warning));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const double share = summary.signal_count == 0 ? 0.0
                                                  : 100.0 * static_cast<double>(summary.change_count) /

@@ -51,17 +51,23 @@ Status run_show(const ShowOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::string run_condition, choose_runs(options.runs, scope));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_ASSIGN_OR_RETURN(std::string condition, strategy_condition(*engine, options.strategy, run_condition));
+  SB_RETURN_IF_ERROR(print_prefix_note(*engine, options.strategy, condition, run_condition, options.common));
   if (!run_condition.empty()) condition += " AND " + run_condition;
   std::string query = "SELECT * FROM strategies WHERE " + condition;
   query += options.common.sort_by.empty() ? " ORDER BY run_id, trace_id" : sort_clause(options.common.sort_by);
   if (options.common.limit >= 0) query += fmt::format(" LIMIT {}", options.common.limit);
+  const auto explain = [&](const Status& status) {
+    return explain_sort_error(*engine, status, "strategies", options.common.sort_by);
+  };
   if (options.common.format != "table") {
     ArrowArrayStream stream;
-    SB_RETURN_IF_ERROR(engine->query(query, &stream));
+    SB_RETURN_IF_ERROR(explain(engine->query(query, &stream)));
     SB_RETURN_IF_ERROR(print_result(&stream, options.common));
     return print_strategy_notes(*engine, condition, options.common);
   }
-  SB_ASSIGN_OR_RETURN(const Table rows, ask(*engine, query));
+  Result<Table> asked = ask(*engine, query);
+  if (!asked.ok()) return explain(asked.status());
+  const Table rows = std::move(asked).value();
   bool is_first = true;
   for (const std::vector<size_t>& traces : rows_by_strategy(rows)) {
     if (!is_first) fmt::print("\n");

@@ -20,6 +20,7 @@ struct Place {
 // The one trace that is meant, or an error that lists those that could be.
 Result<Place> find_trace(SqlEngine& engine, const TraceOptions& options) {
   SB_ASSIGN_OR_RETURN(std::string condition, strategy_condition(engine, options.strategy));
+  SB_RETURN_IF_ERROR(print_prefix_note(engine, options.strategy, condition, "", options.common));
   if (!options.symbol.empty()) condition += " AND symbol = " + quote_sql_text(options.symbol);
   if (!options.timeframe.empty()) condition += " AND timeframe = " + quote_sql_text(options.timeframe);
   SB_ASSIGN_OR_RETURN(const Table rows,

@@ -1,11 +1,13 @@
 #include "store/verify_run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -90,6 +92,7 @@ class Verification {
   void check_bars(const RunDescription& description, const std::vector<IndexRow>& rows);
   Status find_orphans(const std::string& directory, const std::string& name, const std::set<std::string>& known);
   void keep(const RunDescription& description, const std::vector<IndexRow>& rows);
+  void report_conflict(std::span<const KnownTrace> traces);
   void report_collisions();
 
   FileSystem& files_;
@@ -268,8 +271,8 @@ Status Verification::check_store_directory(const std::vector<RunLocation>& runs)
 void Verification::keep(const RunDescription& description, const std::vector<IndexRow>& rows) {
   const auto run = static_cast<uint32_t>(run_ids_.size());
   run_ids_.push_back(run_id_);
-  // Where it is not said which code it was, nothing can be said about it: the run is alone with its code.
-  const uint32_t code = codes_.number_of(description.code_version ? "=" + *description.code_version : run_id_);
+  // Runs that do not say which code it was count as one code, as in the view hash_history.
+  const uint32_t code = codes_.number_of(description.code_version.value_or(""));
   for (const IndexRow& row : rows) {
     std::string feed = row.symbol + '\0' + row.timeframe + '\0' + row.data_id;
     // What was not observed to its end differs for another reason; it still has a hash to collide with.
@@ -287,18 +290,39 @@ void Verification::compare_traces() {
   report_collisions();
   for (auto begin = traces_.begin(); begin != traces_.end();) {
     const auto end = std::find_if(begin, traces_.end(), [&](const KnownTrace& t) { return key(t) != key(*begin); });
-    const auto other = std::find_if(begin, end, [&](const KnownTrace& t) { return t.trace_hash != begin->trace_hash; });
-    if (other != end) {
-      const std::string digits = to_hex(begin->digest).substr(0, kCollisionDigits);
-      const std::string runs = begin->run == other->run
-                                   ? "twice in " + run_ids_[begin->run]
-                                   : fmt::format("in {} and {}", run_ids_[begin->run], run_ids_[other->run]);
-      tell(Kind::problem, fmt::format("strategy {} {} has one configuration, one code_version and the same bars, but "
-                                      "different traces: the code is not deterministic",
-                                      digits, runs));
-    }
+    report_conflict(std::span(begin, end));
     begin = end;
   }
+}
+
+// Traces of one strategy, feed and code, of which one says: which runs have which.
+void Verification::report_conflict(std::span<const KnownTrace> traces) {
+  std::map<TraceHash, std::vector<std::string>> by_trace;
+  for (const KnownTrace& trace : traces) {
+    std::vector<std::string>& runs = by_trace[trace.trace_hash];
+    if (runs.empty() || runs.back() != run_ids_[trace.run]) runs.push_back(run_ids_[trace.run]);
+  }
+  if (by_trace.size() < 2) return;
+  std::vector<std::vector<std::string>> groups;
+  for (auto& [trace_hash, runs] : by_trace) groups.push_back(std::move(runs));
+  // What few runs say is what somebody looks for: they are all named, of those that most agree on only some.
+  std::ranges::sort(groups,
+                    [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() < b.size() : a < b; });
+  constexpr size_t kMostNamed = 3;
+  size_t unnamed = 0;
+  if (std::vector<std::string>& most = groups.back(); most.size() > std::max(kMostNamed, groups.end()[-2].size())) {
+    unnamed = most.size() - kMostNamed;
+    most.resize(kMostNamed);
+  }
+  std::vector<std::string> named;
+  for (const std::vector<std::string>& runs : groups) named.push_back(fmt::format("{}", fmt::join(runs, ", ")));
+  if (unnamed > 0) named.back() += fmt::format(" and {} more", unnamed);
+  const bool has_code = traces.front().code != codes_.number_of("");
+  tell(Kind::problem,
+       fmt::format("strategy {} has one configuration, {} code_version and the same bars, but {} different traces "
+                   "({}): the code is not deterministic{}",
+                   to_hex(traces.front().digest).substr(0, kCollisionDigits), has_code ? "one" : "no", by_trace.size(),
+                   fmt::join(named, " | "), has_code ? "" : ", or was not the same"));
 }
 
 // Traces are sorted by digest: whoever shares the first digits stands side by side.

@@ -90,10 +90,54 @@ def test_the_history_counts_what_stock_duckdb_counts(many_runs):
 def test_names_what_is_not_deterministic(many_runs):
     """Period 7 stands in every run, with signals of three seeds, on the same bars and twice with the same code."""
     said = facts(many_runs.signalbook.ok("catalog", "--store", many_runs.store, "--format", "csv"))
-    assert any(" ma in run_00, run_01" in line for line in said["other trace from equal input"])
+    lines = said["other trace from equal input"]
+    # Twelve runs a code: of each seed (the number modulo 3) four, or two where every second run has the strategy.
+    for start in (0, RUNS // 2):
+        by_seed = [[f"run_{i:02}" for i in range(start + seed, start + RUNS // 2, 3)] for seed in range(3)]
+        expected = " | ".join(", ".join(runs[:3]) + " and 1 more" for runs in by_seed)
+        assert any(line.endswith(f" ma SPY 5m: {expected}") for line in lines), (expected, lines)
+    assert len(lines) == 6
     conflicts = rows(many_runs.signalbook, "SELECT sum(trace_conflicts) AS n FROM hash_history", many_runs.store)
     # One a code version, for the strategies of all runs and for each of the two of every second.
     assert conflicts == [{"n": "6"}]
+
+
+# No code_version is one code_version like any other, for the one as for the other.
+@pytest.mark.parametrize("code", [[], ["--code-version", "v3"]])
+def test_names_the_run_that_says_another_thing(workspace, code):
+    signals = {seed: wide_table(make_signals(200, 1, seed=seed)) for seed in range(5)}
+    for run, options, seed in [
+        ("a", ["--code-version", "v1"], 1),
+        ("b", ["--code-version", "v2"], 2),
+        *((run, code, 1) for run in "cdefgh"),
+        ("z", code, 3),
+    ]:
+        workspace.record(*options, run=run, strategies=[{"rsi": {"period": 14}}], signals=signals[seed])
+    ask, store = workspace.signalbook, workspace.store
+    [line] = facts(ask.ok("catalog", "--store", store, "--format", "csv"))["other trace from equal input"]
+    assert line.split(" ", 1)[1] == "rsi SPY 5m: z | c, d, e and 3 more"
+    checked = ask("verify", "--store", store)
+    assert checked.code == 1
+    [line] = checked.out.splitlines()
+    assert "2 different traces (z | c, d, e and 3 more): the code is not deterministic" in line
+    assert ("no code_version" in line) == (not code)
+    # Runs that differ are all named, however many they are.
+    for run, seed in [("y", 3), ("x", 3), ("w", 3), ("v", 4)]:
+        workspace.record(*code, run=run, strategies=[{"rsi": {"period": 14}}], signals=signals[seed])
+    assert "3 different traces (v | w, x, y, z | c, d, e and 3 more)" in ask("verify", "--store", store).out
+    [line] = facts(ask.ok("catalog", "--store", store, "--format", "csv"))["other trace from equal input"]
+    assert line.endswith(": v | w, x, y and 1 more | c, d, e and 3 more")
+
+
+def test_many_conflicts_are_cut_and_counted(workspace):
+    strategies = [{"rsi": {"period": period}} for period in range(25)]
+    for run in range(10):
+        signals = wide_table(make_signals(200, 25, seed=run))
+        workspace.record(run=f"run_{run}", strategies=strategies, signals=signals)
+    lines = facts(workspace.signalbook.ok("catalog", "--store", workspace.store, "--format", "csv"))
+    lines = lines["other trace from equal input"]
+    assert len(lines) == 21 and lines[-1] == "and 5 more"
+    assert lines[0].endswith("run_6 | run_7 | and 2 more traces")
 
 
 def test_reports_two_strategies_with_one_hash(many_runs):

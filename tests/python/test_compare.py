@@ -202,6 +202,27 @@ def test_show_names_the_other_spelling(runs):
     assert "other spelling" in said and hash_of(ask, {"bb": {"period": 20, "std": 2.0}}) in said and "std=2.0" in said
 
 
+def test_an_id_that_is_digits_of_other_hashes_as_well(workspace):
+    """Said on standard error, and the answer stays that of the id."""
+    configs = [{"rsi": {"period": i}} for i in range(40)]
+    hashes = [hash_of(workspace.signalbook, config) for config in configs]
+    taken, alone = hashes[1][:5], "feedfeed"
+    ids = [taken, *(f"s{i}" for i in range(1, 39)), alone]
+    strategies = [config | {"strategy_id": name} for config, name in zip(configs, ids)]
+    workspace.record(strategies=strategies, signals=wide_table(make_signals(BARS, 40), ids))
+    ask = workspace.signalbook
+    said = f"{taken} is taken as a strategy_id here; these digits also fit the hash of another strategy"
+    shown = ask.ok("show", taken, "--format", "json", cwd=workspace.store)
+    assert [row["strategy_hash"] for row in shown.json] == [hashes[0]]
+    assert said in shown.err and hashes[1] in shown.err
+    for command in (["show", taken], ["trace", taken], ["diff", taken, hashes[0]]):
+        assert said in ask.ok(*command, cwd=workspace.store).err, command
+        assert ask.ok(*command, "--quiet", cwd=workspace.store).err == "", command
+    # Nothing to say of digits that fit nothing else, or that are no id.
+    for name in (alone, hashes[1], hashes[1][:6], "s1"):
+        assert "is taken as" not in ask.ok("show", name, cwd=workspace.store).err, name
+
+
 # --- verify ---
 
 

@@ -3,6 +3,7 @@
 import functools
 import operator
 import subprocess
+from fractions import Fraction
 
 import pytest
 from conftest import Workspace, make_signals, wide_table
@@ -29,6 +30,37 @@ def listed(workspace, *options, cwd=None):
     return sorted((row.get("run_id"), row["strategy_id"]) for row in rows)
 
 
+@functools.cache
+def has_components():
+    from conftest import Signalbook
+
+    text = subprocess.run(
+        [Signalbook(".").program, "sql", "--help"], capture_output=True, text=True, check=False
+    ).stdout
+    return "components" in text
+
+
+# ENABLE: with the view `components`.
+needs_components = pytest.mark.skipif("not has_components()", reason="there is no view components yet")
+
+BB20 = {"bollinger_bands": {"period": 20, "std_dev": 2.0}}
+BB20_WIDE = {"bollinger_bands": {"period": 20, "std_dev": 2.5}}
+RSI = {"rsi": {"period": 20}}
+
+
+def weighted(config, weight):
+    ((name, parameters),) = config.items()
+    return {name: parameters | {"weight": weight}}
+
+
+LEAVES = [
+    BB20,
+    {"strategy": [weighted(BB20, 0.5), weighted(RSI, 0.5)]},
+    {"strategy": [RSI, {"strategy": [weighted(BB20, 0.25), weighted(BB20_WIDE, 0.75)], "weight": 0.5}]},
+    {"strategy": [weighted(RSI, 1.0)]},
+]
+
+
 # --- Parameters, against a plain reading of the configurations ---
 
 RUNS = {
@@ -42,8 +74,7 @@ RUNS = {
 def kind(value):
     if isinstance(value, bool):
         return "boolean"
-    is_number = isinstance(value, (int, float)) and (isinstance(value, float) or int(float(value)) == value)
-    return "number" if is_number else "text"
+    return "number" if isinstance(value, (int, float)) else "text"
 
 
 def fits(config, name, op, value):
@@ -53,8 +84,9 @@ def fits(config, name, op, value):
         return False
     if isinstance(given, list):
         given = str(given).replace(" ", "")
-    if kind(given) == "text":
-        given = str(given)
+    is_large = kind(given) == "number" and isinstance(given, int) and int(float(given)) != given
+    if kind(given) == "text" or (is_large and kind(value) == "text"):
+        given = str(given)  # an integer that no double holds stands among texts, and is found as one too
     return kind(given) == kind(value) and OPERATORS[op](given, value)
 
 
@@ -73,8 +105,9 @@ def mixed(tmp_path_factory):
 def test_names_that_differ_in_case_over_runs(mixed, name):
     """In one run x is param_x, in the next param_x__2, over both perhaps param_x__2__2: it is found all the same."""
     written = {"1": 1, "2.0": 2, "fast": "fast", "20": 20, '"20"': "20", "true": True, "[1,2]": "[1,2]", "1.5": 1.5,
-               "9007199254740993": "9007199254740993"}  # fmt: skip
-    cases = [("=", text) for text in written] + [(op, text) for op in OPERATORS for text in ("2.0", '"20"')]
+               "9007199254740993": 9007199254740993}  # fmt: skip
+    cases = [("=", text) for text in written]
+    cases += [(op, text) for op in OPERATORS for text in ("2.0", '"20"', "9007199254740993")]
     for op, text in cases:
         value = written[text]
         expected = [
@@ -84,6 +117,48 @@ def test_names_that_differ_in_case_over_runs(mixed, name):
             if fits(config, name, op, value)
         ]
         assert listed(mixed, "--param", f"{name}{op}{text}") == sorted(expected), (name, op, text)
+
+
+LARGE = [9007199254740993, 12345678901234567891, -9007199254740995, 10**30 + 7, -(10**25) - 1, 10**320 + 1]
+
+
+def test_integers_that_no_double_holds_are_numbers(workspace):
+    small = [5, -3, 2.5, 2**53, -(2**53), 2.0**80, 1e300, 0]
+    texts = ["5", "fast", "-", "007", "1e30", "90071992547409930x"]
+    record_configs(workspace, "mixed", [{"a": {"seed": value}} for value in [*small, *LARGE, *texts]])
+    record_configs(workspace, "large", [{"a": {"seed": value}} for value in LARGE])
+    given = {"mixed": [*small, *LARGE], "large": LARGE}
+    operands = ["5", "-0.5", "9007199254740992", "9007199254740993", "9007199254740994", "-9007199254740995",
+                "12345678901234567891", "12345678901234567892", "1e30", "-1e30", "1e300", str(2**80 + 1),
+                str(10**320), str(-(10**320)), str(10**320 + 2)]  # fmt: skip
+    for text in operands:
+        value = Fraction(float(text)) if "e" in text else Fraction(text)
+        for op, holds in OPERATORS.items():
+            expected = sorted(
+                (run, f"strategy_{i}")
+                for run, values in given.items()
+                for i, number in enumerate(values)
+                if holds(Fraction(number), value)
+            )
+            assert listed(workspace, "--param", f"seed{op}{text}") == expected, (op, text)
+    record_configs(workspace, "composite", [{"strategy": [{"a": {"seed": value}} for value in [*small, *LARGE]]}])
+    assert len(listed(workspace, "--leaf", "a seed>=9007199254740993")) == sum(x > 2**53 for x in [*small, *LARGE])
+
+
+def test_names_with_operators_and_quoted_values(workspace):
+    configs = [{"a": {"a=b": 3}}, {"a": {"a<b": 4, "a": "<14"}}, {"a": {"a": 1}}, {"strategy": [{"a": {"a=b": 3}}]}]
+    record_configs(workspace, "run_1", configs)
+    for option, value, expected in [
+        ("--param", '"a=b"=3', [0]),
+        ("--param", '"a<b" >= 4', [1]),
+        ("--param", '"a"=1', [2]),
+        ("--param", 'a="<14"', [1]),
+        ("--leaf", 'a "a=b"=3', [3]),
+    ]:
+        assert [i for _, i in listed(workspace, option, value)] == [f"strategy_{i}" for i in expected], value
+    for option, value in [("--param", "a=<14"), ("--param", "a=>1"), ("--param", "a<>1"), ("--leaf", "a a=<14")]:
+        outcome = workspace.signalbook("list", option, value, cwd=workspace.store)
+        assert outcome.code == 2 and option in outcome.err and not outcome.raw, outcome
 
 
 def test_several_parameters_and_runs(mixed):
@@ -126,6 +201,55 @@ def test_a_type_that_is_not_there_is_said(mixed):
     assert mixed.signalbook.ok("list", "--type", "bb", "--quiet", cwd=mixed.store).err == ""
 
 
+@needs_components
+def test_a_leaf_type_that_is_not_there_is_said(workspace):
+    run = record_configs(workspace, "run_1", LEAVES)
+    ask = workspace.signalbook
+    for leaf, is_said in [("bollinger period=20", True), ("strategy", True), ("* period=1", False), ("rsi period=1", False)]:
+        outcome = ask.ok("list", "--leaf", leaf, "--format", "json", cwd=run)
+        assert outcome.json == []
+        said = f"no leaf here has the type '{leaf.split()[0]}'; there are "
+        assert (said in outcome.err) == is_said and ("bollinger_bands" in outcome.err) == is_said, outcome
+    assert ask.ok("list", "--leaf", "nosuch", "--quiet", cwd=run).err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "nearest"),
+    [
+        (["list"], "strategy_type, "),
+        (["list", "--leaf", "*"], "strategy_type, "),
+        (["show", "strategy_0"], "strategy_type, "),
+        (["show", "strategy_0", "--format", "csv"], "strategy_type, "),
+        (["sql", "SELECT 1 AS stratgy, 2 AS other"], "stratgy, other"),
+    ],
+)
+def test_a_column_to_sort_by_that_is_not_there(mixed, command, nearest):
+    outcome = mixed.signalbook(*command, "--sort-by", "strateg_type desc", cwd=mixed.store)
+    assert outcome.code == 2 and not outcome.raw and "SELECT" not in outcome.err
+    assert f"--sort-by strateg_type desc: there is no such column; there are {nearest}" in outcome.err
+
+
+@pytest.mark.parametrize("limit", ["-1", "1.5", "many", "99999999999999999999"])
+def test_a_limit_that_is_none(mixed, limit):
+    outcome = mixed.signalbook("list", f"--limit={limit}", cwd=mixed.store)
+    assert outcome.code == 2 and f"{limit} is not a number of rows" in outcome.err and len(outcome.err) < 200
+
+
+def test_control_characters_are_written_out(workspace):
+    evil = "x\x1b[31m\ny"
+    config = {evil: {f"p{evil}": f"v{evil}|"}}
+    record_configs(workspace, "run_1", [config, {"strategy": [config]}])
+    ask = workspace.signalbook
+    said = r"x\x1b[31m\ny"
+    for options in (["--type", "nope"], ["--leaf", "nope"], ["--param", "perio=1"]):
+        outcome = ask("list", *options, cwd=workspace.store)
+        assert said in outcome.err and "\x1b" not in outcome.err, outcome
+    outcome = ask("show", "no\x1bbody", cwd=workspace.store)
+    assert outcome.code == 1 and r"no\x1bbody" in outcome.err
+    table = ask.ok("list", "--format", "md", cwd=workspace.store).out
+    assert "\x1b" not in table and r"vx\x1b[31m<br>y\|" in table and r"px\x1b[31m<br>y" in table
+
+
 def test_how_many_are_spelled_in_another_way(workspace):
     configs = [{"a": {"x": 1}}, {"a": {"x": 1.0}}, {"a": {"x": 2}}, {"a": {"x": 2.0}}, {"a": {"x": 3}}]
     run = record_configs(workspace, "run_1", configs)
@@ -141,37 +265,6 @@ def test_how_many_are_spelled_in_another_way(workspace):
 
 
 # --- Leaves ---
-
-
-@functools.cache
-def has_components():
-    from conftest import Signalbook
-
-    text = subprocess.run(
-        [Signalbook(".").program, "sql", "--help"], capture_output=True, text=True, check=False
-    ).stdout
-    return "components" in text
-
-
-# ENABLE: with the view `components`.
-needs_components = pytest.mark.skipif("not has_components()", reason="there is no view components yet")
-
-BB20 = {"bollinger_bands": {"period": 20, "std_dev": 2.0}}
-BB20_WIDE = {"bollinger_bands": {"period": 20, "std_dev": 2.5}}
-RSI = {"rsi": {"period": 20}}
-
-
-def weighted(config, weight):
-    ((name, parameters),) = config.items()
-    return {name: parameters | {"weight": weight}}
-
-
-LEAVES = [
-    BB20,
-    {"strategy": [weighted(BB20, 0.5), weighted(RSI, 0.5)]},
-    {"strategy": [RSI, {"strategy": [weighted(BB20, 0.25), weighted(BB20_WIDE, 0.75)], "weight": 0.5}]},
-    {"strategy": [weighted(RSI, 1.0)]},
-]
 
 
 @needs_components
