@@ -105,6 +105,17 @@ TEST(StrategyTree, ConditionalAndWeightedForms) {
             "1 if_true.else b - - - - *\n");
 }
 
+TEST(StrategyTree, ParametersInTheOldSpelling) {
+  const auto components = components_of(
+      R"({"type":"ensemble","params":{"composite_strategies":[{"type":"a","params":{"x":1,"y":2},"parameters":{"y":3}},
+          {"type":"b","params":[1]},{"c":{"params":{"z":1}}}]}})");
+  ASSERT_EQ(components.size(), 3u);
+  EXPECT_EQ(to_json(JsonValue(components[0].parameters)), R"({"y":3,"x":1})");
+  EXPECT_EQ(components[0].config, R"({"parameters":{"y":3},"params":{"x":1,"y":2},"type":"a"})");
+  EXPECT_TRUE(components[1].parameters.empty());
+  EXPECT_EQ(to_json(JsonValue(components[2].parameters)), R"({"params":{"z":1}})");
+}
+
 TEST(StrategyTree, WhatOnlySaysAWeightIsNoComponent) {
   EXPECT_EQ(
       outline(R"({"strategy":[{"weight":0.4,"strategy":{"rsi":{}}},{"weight":0.6,"strategy":{"strategy":{"a":{}}}}]})"),

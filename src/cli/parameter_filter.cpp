@@ -14,6 +14,7 @@
 #include "cli/find_strategy.h"
 #include "cli/text_table.h"
 #include "format/strategy_identity.h"
+#include "format/strategy_parameters.h"
 #include "ingest/cell.h"
 #include "query/sql_text.h"
 
@@ -260,7 +261,7 @@ Result<std::string> ask_configurations(SqlEngine& engine, const ParameterView& v
     const Result<JsonValue> config = parse_json(rows.columns[1].texts[row]);
     if (!config.ok()) return Status::damaged("a strategy_config is no JSON: " + config.status().message());
     SB_ASSIGN_OR_RETURN(const JsonValue node, normalize_strategy(*config));
-    if (fits(*node.find("parameters")->object(), comparison)) {
+    if (fits(queryable_parameters(node), comparison)) {
       digests.push_back(fmt::format("unhex('{}')", rows.columns[0].texts[row]));
     }
   }

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "cli/text_table.h"
 #include "format/strategy_identity.h"
+#include "format/strategy_parameters.h"
 #include "format/strategy_tree.h"
 
 namespace signalbook::cli {
@@ -93,7 +94,7 @@ std::string strategy_tree_text(const JsonValue& config) {
   StrategyComponent root;
   root.type = *node->find("type")->text();
   root.digest = identify_normalized(*node).digest;
-  root.parameters = *node->find("parameters")->object();
+  root.parameters = queryable_parameters(*node);
   root.threshold = member_text(node->find("threshold"));
   std::string out;
   Tree(Tree::describe(root), components).draw(0, "", out);

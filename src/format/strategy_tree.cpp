@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "format/strategy_identity.h"
+#include "format/strategy_parameters.h"
 
 namespace signalbook {
 
@@ -149,11 +150,10 @@ void read_slot(const Slot& slot, const JsonValue& value, bool normalised, const 
 
 std::vector<Child> find_children(const JsonValue& node) {
   std::vector<Child> children;
-  const JsonValue& parameters = *node.find("parameters");
   for (const Slot& slot : kSlots) {
     // Only in `strategy` of a node itself have the strategies been normalised with it.
     if (const JsonValue* held = node.find(slot.key)) read_slot(slot, *held, slot.key == "strategy", "", children);
-    if (const JsonValue* held = parameters.find(slot.key)) read_slot(slot, *held, false, "", children);
+    if (const JsonValue* held = find_parameter(node, slot.key)) read_slot(slot, *held, false, "", children);
   }
   return children;
 }
@@ -180,7 +180,7 @@ void append_components(std::vector<Child> children, const StrategyComponent& par
     component.parent_digest = parent.digest;
     component.type = *child.node.find("type")->text();
     component.threshold = member_text(child.node.find("threshold"));
-    component.parameters = *child.node.find("parameters")->object();
+    component.parameters = queryable_parameters(child.node);
     std::vector<Child> grandchildren = find_children(child.node);
     component.is_leaf = grandchildren.empty();
     child.node = JsonValue();

@@ -18,7 +18,7 @@ namespace signalbook {
 //   if_true, if_false, then, else   one strategy, or a list                                    the member's name
 //   cases, regime_strategies        an object of such                                          cases.<name>
 //
-// They are looked for among the members of a node and among its parameters, in the order of this table, and named ones
+// They are looked for among the members of a node and among its parameters (queryable_parameters), in the order of this table, and named ones
 // by name, so that the order in which a configuration was written does not count.
 //
 // - What normalize_strategy accepts as an item of a list is a strategy, and a component: {"momentum": {...}} just as
@@ -44,7 +44,7 @@ struct StrategyComponent {
   std::optional<double> weight_sum;        // of its list, where all there are strategies with a weight
   std::optional<double> effective_weight;  // product down the path, where all on it have a weight; never normalised
   std::optional<std::string> threshold;    // text as it is, anything else as JSON
-  JsonValue::Object parameters;
+  JsonValue::Object parameters;  // queryable_parameters
 
   std::string hash() const;
 };

@@ -10,6 +10,7 @@
 #include "base/time_text.h"
 #include "base/utf8.h"
 #include "format/content_hash.h"
+#include "format/strategy_parameters.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
 #include "store/run_description.h"
@@ -119,7 +120,7 @@ Result<size_t> RunWriter::add_strategy(std::string_view strategy_id, const JsonV
   }
   Strategy strategy = {.id = std::string(strategy_id),
                        .config = to_json(config),
-                       .parameters = *node->find("parameters")->object(),
+                       .parameters = queryable_parameters(*node),
                        .type = *node->find("type")->text(),
                        .constraints = member_text(node->find("constraints")),
                        .threshold = member_text(node->find("threshold")),

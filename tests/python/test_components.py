@@ -183,6 +183,23 @@ def test_an_ensemble_of_an_old_run(workspace, test_data):
     assert {row["component_hash"] for row in rows} == {row["strategy_hash"] for row in read_index(alone)}
 
 
+def test_parameters_in_the_old_spelling_are_asked_for_like_others(workspace, signalbook):
+    leaves = [
+        {"type": "keltner_bands", "params": {"period": 26, "multiplier": 3.0}},
+        {"type": "bollinger_bands", "params": {"period": 11}},
+    ]
+    ensemble = {"type": "ensemble", "parameters": {"composite_strategies": leaves}}
+    _, run = record(workspace, [ensemble, *leaves])
+    assert [(row["param_period"], row["param_multiplier"]) for row in read_components(run)] == [(26, 3), (11, None)]
+    plain = {row["strategy_id"]: row["param_period"] for row in read_index(run)}
+    assert plain == {"s0": None, "s1": 26, "s2": 11}
+    query = ["list", "--store", run, "--format", "csv"]
+    found = signalbook.ok(*query, "--leaf", "bollinger_bands period=11").out
+    assert "s0" in found and "s1" not in found
+    assert "s2" in signalbook.ok(*query, "--param", "period=11").out
+    assert "bollinger_bands  period=11  " in signalbook.ok("show", "s0", "--store", run).out
+
+
 def test_a_tree_of_depth_three(workspace):
     _, run = record(workspace, [DEEP])
     assert outline(read_components(run)) == [
