@@ -483,6 +483,52 @@ TEST_F(SqlLateralTest, CallsOfIndexesAreTheView) {
             "n\n4\n");
 }
 
+// By DuckDB itself the whole numbers of the first run would truncate those of the second, and run_id would lack.
+TEST(SqlPaths, AnAbsolutePathIntoTheStoreIsTheOneFromTheStore) {
+  QueryStore store("results[1]");
+  store.add_index("run_0", 2, {{"period", "int", "[1, 2]"}});
+  store.add_index("run_1", 2, {{"period", "double", "[2.5, null]"}});
+  for (const char* run : {"run_0", "run_1"}) {
+    store.add_description(run);
+    store.add_trace(run, "signals", "a");
+  }
+  const std::string link = store.directory() + "/link";
+  std::filesystem::create_directory_symlink(store.path(), link);
+  const std::string real = store.path();
+  const std::string folder = store.directory() + "/results[[]1]";  // the same as a pattern
+  const std::unique_ptr<SqlEngine> engine = open({.store_path = link, .run_path = {}});
+  for (const std::string path :
+       {"?/strategy_index.parquet", "run_?/strategy_index.parquet", "run_1/../*/strategy_index.parquet",
+        "run_1/strategy_index.parquet", "*/traces/*/signals/*/*.parquet", "run_0/traces/signals/*/*.parquet"}) {
+    for (const std::string form : {"'$'", "\"$\"", "read_parquet('$')", "read_parquet(['$'])", "parquet_scan('$')",
+                                   "read_parquet('$', filename = true)"}) {
+      const auto answer = [&](const std::string& inside) {
+        std::string sql = "SELECT * FROM " + form + " ORDER BY ALL";
+        return ask(*engine, sql.replace(sql.find('$'), 1, inside + path));
+      };
+      const std::string expected = answer("");
+      EXPECT_EQ(expected.starts_with("error"), path.starts_with("?/")) << expected;
+      for (const std::string& inside : {real + "/", link + "/", link + "/../link/", folder + "/", link + "//./"}) {
+        EXPECT_EQ(answer(inside), expected) << form << inside << path;
+      }
+    }
+  }
+  const auto both = [&](const std::string& a, const std::string& b) {
+    return ask(*engine, "SELECT run_id, sum(period) AS s FROM read_parquet(['" + a + "/run_0/strategy_index.parquet', '" +
+                            b + "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
+  };
+  EXPECT_EQ(both(real, real), "run_id,s\nrun_0,3\nrun_1,2.5\n");
+  EXPECT_EQ(both(link, real), both(real, real));
+  EXPECT_EQ(both("results", link), both(real, real));
+  // What is beside the store, and the store's own folder, are no paths into it.
+  write_parquet(store.directory() + "/strategy_index.parquet", {{"a", "int", "[1]"}});
+  for (const std::string& outside : {link + "/../strategy_index.parquet", link + "2/run_0/strategy_index.parquet",
+                                    real + "/../strategy_index.parquet", real, link + "/strategy_index.parquet"}) {
+    const std::string answer = ask(*engine, "SELECT * FROM read_parquet('" + outside + "')");
+    EXPECT_TRUE(answer.starts_with("error")) << outside << answer;
+  }
+}
+
 TEST_F(SqlLateralTest, ComponentsAreReadFromEveryRunThatHasThem) {
   for (const char* run : {"run_1", "run_2"}) {
     write_parquet(store_.run_path(run) + "/strategy_components.parquet",

@@ -100,11 +100,21 @@ bool QueryPaths::has_files(const std::string& run_id, const std::string& pattern
   return has_match(join_path(place_.store_path, run_id), split(pattern), 0);
 }
 
-std::optional<QueryPaths::Meaning> QueryPaths::resolve(const std::string& path) const {
-  if (path.empty() || path.starts_with('/') || path.starts_with('~') || path.find("://") != std::string::npos) {
-    return std::nullopt;
+// What follows the store in an absolute path, by any of the names that the store may be written by in a pattern.
+std::optional<std::string> QueryPaths::absolute_in_store(const std::string& path) const {
+  const std::string normal = std::filesystem::path(path).lexically_normal().string();
+  for (const std::string& store : {place_.store_path, place_.shown_store_path}) {
+    for (const std::string& inside : {store + "/", escape_glob(store) + "/"}) {
+      if (normal.size() > inside.size() && normal.starts_with(inside)) return normal.substr(inside.size());
+    }
   }
-  const std::optional<std::string> in_store = path_in_store(path, Names::patterns);
+  return std::nullopt;
+}
+
+std::optional<QueryPaths::Meaning> QueryPaths::resolve(const std::string& path) const {
+  if (path.empty() || path.starts_with('~') || path.find("://") != std::string::npos) return std::nullopt;
+  const std::optional<std::string> in_store =
+      path.starts_with('/') ? absolute_in_store(path) : path_in_store(path, Names::patterns);
   if (!in_store.has_value()) return std::nullopt;
   std::vector<std::string> parts = split(*in_store);
   if (leaves_out_feed(parts)) parts.insert(parts.begin() + 2, "*");

@@ -12,8 +12,8 @@ namespace signalbook {
 
 // What a path in a query means. In a run, `strategy_index.parquet` and `traces/...` are that run's; in a store they
 // are every run's. `results/...` is the store, whatever its name, and `run_1/...` and `bars/...` are in it. Any other
-// path is read from the working directory if that leads into the store, else from the store. `traces/signals/...` is
-// meant for every feed.
+// path is read from the working directory if that leads into the store, else from the store; an absolute path into
+// the store is as good as one from it. `traces/signals/...` is meant for every feed.
 class QueryPaths {
  public:
   struct Place {
@@ -40,7 +40,7 @@ class QueryPaths {
 
   QueryPaths(FileSystem& files, Place place) : files_(files), place_(std::move(place)) {}
 
-  // Nothing for a path that leads out of the store or is absolute: it is DuckDB's to read or refuse.
+  // Nothing for a path that leads out of the store: it is DuckDB's to read or refuse.
   std::optional<Meaning> resolve(const std::string& path) const;
 
   // Whether a run has a file that matches. DuckDB refuses a list in which one pattern finds nothing.
@@ -57,6 +57,7 @@ class QueryPaths {
   enum class Names { patterns, literal };
   bool is_run(const std::string& name, Names names) const;
   std::optional<std::string> path_in_store(const std::string& path, Names names) const;
+  std::optional<std::string> absolute_in_store(const std::string& path) const;
   bool has_match(const std::string& directory, const std::vector<std::string>& parts, size_t i) const;
   Result<std::vector<std::string>> candidates(const std::string& path) const;
   Result<File> check_file(const std::string& path, const std::string& found) const;

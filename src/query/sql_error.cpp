@@ -28,8 +28,8 @@ Status explain_error(const Status& status, const std::string& store_path) {
   }
   if (message.starts_with("Catalog Error: Table with name")) {
     return Status::invalid(message +
-                           "\nThe views are strategies, traces, bars and runs; DESCRIBE strategies shows its "
-                           "columns.");
+                           "\nThe views are strategies, components, runs, traces, bars and hash_history; DESCRIBE "
+                           "strategies shows its columns.");
   }
   // What PathCalls rewrites in a SELECT stays as it is in other statements.
   if (message.find("does not support lateral join column parameters") != std::string::npos) {
