@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/text_table.h"
+#include "query/catalog.h"
 #include "store/verify_run.h"
 
 namespace signalbook::cli {
@@ -21,7 +22,13 @@ Status run_verify(const VerifyOptions& options) {
     const std::string place = finding.run_id.empty() ? "" : finding.run_id + ": ";
     fmt::print("{}\n", escape_control_characters(to_valid_utf8(place + finding.what)));
   };
-  SB_ASSIGN_OR_RETURN(const VerifySummary summary, verify_scope(posix_file_system(), scope, print));
+  SB_ASSIGN_OR_RETURN(VerifySummary summary, verify_scope(posix_file_system(), scope, print));
+  if (!scope.run_path.has_value()) {
+    for (const std::string& file : Catalog::damaged_files(posix_file_system(), scope.store_path)) {
+      fmt::print("catalogue: {} is not what was written; make it anew with signalbook catalog --rebuild\n", file);
+      ++summary.problem_count;
+    }
+  }
   const std::string read = fmt::format("{}, {}, {} of bars", count_of(summary.run_count, "run"),
                                        count_of(summary.trace_count, "trace"), count_of(summary.bars_count, "file"));
   if (summary.damage_count > 0) {

@@ -86,10 +86,15 @@ Result<Catalog::Content> Catalog::content(std::span<const RunLocation> runs) con
   return content;
 }
 
-std::vector<std::string> Catalog::damaged_files() const {
+std::vector<std::string> Catalog::damaged_files(FileSystem& files, const std::string& store_path) {
+  const std::string directory = Catalog(files, store_path).directory_;
+  const Result<std::string> text = files.read_file(join_path(directory, kManifestName));
+  if (!text.ok()) return {};  // there is none
+  const std::optional<CatalogManifest> manifest = decode_manifest(*text);
+  if (!manifest.has_value()) return {kManifestName};
   std::vector<std::string> damaged;
-  for (const CatalogManifest::File& file : files_of(manifest_)) {
-    const Result<std::string> bytes = files_.read_file(join_path(directory_, file.name));
+  for (const CatalogManifest::File& file : files_of(*manifest)) {
+    const Result<std::string> bytes = files.read_file(join_path(directory, file.name));
     if (!bytes.ok() || to_hex(sha256(*bytes)) != file.sha256) damaged.push_back(file.name);
   }
   return damaged;

@@ -46,8 +46,8 @@ class Catalog {
   Result<Refreshed> refresh(bool from_scratch, bool wait);
 
   const CatalogManifest& manifest() const { return manifest_; }
-  // Its files whose bytes are not those that were written.
-  std::vector<std::string> damaged_files() const;
+  // The files of a store's catalogue whose bytes are not those that were written.
+  static std::vector<std::string> damaged_files(FileSystem& files, const std::string& store_path);
   // Bytes of its files.
   int64_t size() const;
 

@@ -188,6 +188,21 @@ def test_answers_do_not_need_it(many_runs):
     assert refused.code != 0 and "catalog" in refused.err
 
 
+@pytest.mark.parametrize("name", ["strategies-*.parquet", "components-*.parquet", "history-*.parquet", "manifest.json"])
+def test_verify_reads_it_through(many_runs, name):
+    ask, store = many_runs.signalbook, many_runs.store
+    ask.ok("catalog", "--refresh", "--store", store)
+    assert "catalogue:" not in ask("verify", store).out
+    [file] = (store / ".signalbook" / "catalog").glob(name)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:40] + bytes([whole[40] ^ 4]) + whole[41:])
+    found = ask("verify", store)
+    assert found.code == 1 and f"catalogue: {file.name} is not what was written" in found.out, found
+    assert rows(ask, "SELECT count(*) AS n FROM strategies", store) == [{"n": str(3 * RUNS)}]
+    ask.ok("catalog", "--rebuild", "--store", store)
+    assert "catalogue:" not in ask("verify", store).out
+
+
 def test_many_at_once(many_runs):
     """Runs are recorded, removed and asked for by several processes at the same time."""
     ask, store = many_runs.signalbook, many_runs.store
