@@ -111,8 +111,8 @@ Status print_prefix_note(SqlEngine& engine, const std::string& name, const std::
   const std::string fitting =
       is_one ? "hash of another strategy" : fmt::format("hashes of {} other strategies", candidates.size());
   print_note(options,
-             fmt::format("{} is taken as a strategy_id here; these digits also fit the {}; more digits name {}:{}", name,
-                         fitting, is_one ? "it" : "each",
+             fmt::format("{} is taken as a strategy_id here; these digits also fit the {}; more digits name {}:{}",
+                         name, fitting, is_one ? "it" : "each",
                          list_candidates(candidates, std::max(kStrategyHashLength, name.size() + 1))));
   return Status();
 }

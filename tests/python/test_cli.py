@@ -202,8 +202,8 @@ def test_list_in_order(workspace):
     assert by_count == sorted(by_count, reverse=True)
     modes = listed(workspace, "--sort-by", "param_mode__str")
     assert modes[0] == "strategy_4"  # NULL last
-    outcome = workspace.signalbook("list", "--sort-by", "nothing", cwd=workspace.run)
-    assert outcome.code == 2 and "nothing" in outcome.err and "change_count" in outcome.err
+    outcome = workspace.signalbook("list", "--sort-by", "chang_count", cwd=workspace.run)
+    assert outcome.code == 2 and "chang_count: there is no such column; there are change_count, " in outcome.err
 
 
 def test_limit(workspace):

@@ -205,7 +205,8 @@ def test_a_type_that_is_not_there_is_said(mixed):
 def test_a_leaf_type_that_is_not_there_is_said(workspace):
     run = record_configs(workspace, "run_1", LEAVES)
     ask = workspace.signalbook
-    for leaf, is_said in [("bollinger period=20", True), ("strategy", True), ("* period=1", False), ("rsi period=1", False)]:
+    cases = [("bollinger period=20", True), ("strategy", True), ("* period=1", False), ("rsi period=1", False)]
+    for leaf, is_said in cases:
         outcome = ask.ok("list", "--leaf", leaf, "--format", "json", cwd=run)
         assert outcome.json == []
         said = f"no leaf here has the type '{leaf.split()[0]}'; there are "
