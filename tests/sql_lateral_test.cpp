@@ -529,6 +529,32 @@ TEST(SqlPaths, AnAbsolutePathIntoTheStoreIsTheOneFromTheStore) {
   }
 }
 
+// A run whose index is torn, with its run.json, is left out like anywhere else.
+TEST_F(SqlLateralTest, ARunThatIsLeftOutSpoilsNoOther) {
+  std::filesystem::copy(store_.run_path("run_2"), store_.run_path("bad"), std::filesystem::copy_options::recursive);
+  std::filesystem::resize_file(store_.run_path("bad") + "/strategy_index.parquet", 300);
+  const std::string one = "'run_1/traces/SPY_5m/signals/ma/t0.parquet'";
+  const std::string from_run = "SELECT count(*) AS n FROM read_parquet('run_1/strategy_index.parquet') s, ";
+  for (const std::string& sql : {
+           std::string("SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path) t WHERE run_id = 'run_1'"),
+           "SELECT count(*) + 3 AS n FROM (VALUES (" + one + ")) s(p), read_parquet(s.p) t",  // without any view
+           from_run + "read_parquet(s.trace_path) t",
+       }) {
+    EXPECT_EQ(ask(store_.scope(), sql), "n\n5\n") << sql;
+  }
+  EXPECT_EQ(ask(store_.scope(), "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path)"), "n\n14\n");
+  // Also from a run that is well, in whose scope the bad one is not.
+  EXPECT_EQ(ask(store_.scope_of("run_1"), "SELECT count(*) AS n FROM strategies s, read_parquet(s.trace_path)"),
+            "n\n5\n");
+  const std::string into = ask(store_.scope(),
+                               "SELECT count(*) AS n FROM (SELECT replace(trace_path, 'run_2/', 'bad/') AS p FROM "
+                               "strategies) s, read_parquet(s.p) t");
+  EXPECT_TRUE(into.starts_with("error 3: ") && contains(into, "bad is left out, because it cannot be read: ")) << into;
+  const std::string alone =
+      ask(store_.scope_of("bad"), "SELECT count(*) AS n FROM (VALUES (" + one + ")) s(p), read_parquet(s.p) t");
+  EXPECT_TRUE(alone.starts_with("error ") && contains(alone, "bad")) << alone;
+}
+
 TEST_F(SqlLateralTest, ComponentsAreReadFromEveryRunThatHasThem) {
   for (const char* run : {"run_1", "run_2"}) {
     write_parquet(store_.run_path(run) + "/strategy_components.parquet",

@@ -40,8 +40,9 @@ struct TraceReader::TraceFile {
 Result<std::shared_ptr<const TraceReader>> TraceReader::open(FileSystem& files, QueryPaths paths,
                                                              const std::string& store_path,
                                                              const std::vector<RunLocation>& runs,
+                                                             std::map<std::string, Status> left_out,
                                                              Connection& connection) {
-  auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths)));
+  auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths), std::move(left_out)));
   SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, connection));
   return std::shared_ptr<const TraceReader>(std::move(reader));
 }
@@ -110,6 +111,10 @@ Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& 
   for (size_t row = 0; row < rows.size(); ++row) {
     for (const std::string& path : rows[row]) {
       SB_ASSIGN_OR_RETURN(const QueryPaths::File file, paths_.find_file(path));
+      if (const auto left_out = left_out_.find(file.run_id); left_out != left_out_.end()) {
+        return Status::damaged(fmt::format("read_parquet('{}'): {} is left out, because it cannot be read: {}", path,
+                                           file.run_id, left_out->second.message()));
+      }
       const bool is_known = known_runs_.contains(file.run_id);
       const bool is_label = is_known && file.path.find("/classifiers/") != std::string::npos;
       if (!is_known) others.push_back(escape_glob(file.path));
