@@ -144,10 +144,14 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
     SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, rewriting.builder.left_out(),
                                                   rewriting.connection));
   }
-  std::string& name = rows_functions_[key + "/" + filename_column.value_or("")];
+  std::set<std::string> unused;
+  if (place_.confined) unused = reader->unused_columns(rewriting.names.words);
+  key += "/" + quote_sql_name(filename_column.value_or(""));
+  for (const std::string& column : unused) key += "/" + quote_sql_name(column);
+  std::string& name = rows_functions_[key];
   if (name.empty()) {
     const std::string new_name = fmt::format("signalbook_rows_{}", rows_functions_.size());
-    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column)));
+    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column, unused)));
     name = new_name;
   }
   return name;

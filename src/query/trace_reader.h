@@ -27,8 +27,12 @@ class TraceReader {
                                                          std::map<std::string, Status> left_out,
                                                          Connection& connection);
 
-  // `filename_column`: a column more, with the path as the query names it.
-  static RowReader row_reader(std::shared_ptr<const TraceReader> reader, std::optional<std::string> filename_column);
+  // The columns that a statement does not use that has no other words than these (StatementNames::words).
+  std::set<std::string> unused_columns(const std::optional<std::set<std::string>>& words) const;
+
+  // `filename_column`: a column more, with the path as the query names it. `unused` columns are NULL.
+  static RowReader row_reader(std::shared_ptr<const TraceReader> reader, std::optional<std::string> filename_column,
+                              std::set<std::string> unused);
 
  private:
   struct TraceFile;
@@ -38,8 +42,9 @@ class TraceReader {
   Status find_columns(const std::string& store_path, const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::vector<TraceFile>> find_files(Connection& connection, const std::vector<RowReader::Paths>& rows) const;
   Result<std::string> select(Connection& connection, const std::vector<RowReader::Paths>& rows,
-                             bool with_filename) const;
-  std::string part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename) const;
+                             bool with_filename, const std::set<std::string>& unused) const;
+  std::string part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename,
+                          const std::set<std::string>& unused) const;
   Status refuse(Connection& connection, const std::vector<RowReader::Paths>& rows, const std::string& column) const;
 
   FileSystem& files_;
