@@ -107,8 +107,10 @@ Result<bool> PathCalls::rewrite_indexes(Rewriting& rewriting, size_t i) {
   return true;
 }
 
-// The runs whose traces a column may name: those of the scope, and those whose indexes the statement names.
+// The runs whose traces a column may name: those of the scope, and those whose indexes the statement names. Which of
+// them can be read is known once their indexes have been looked at, whether the statement names a view or not.
 Result<std::vector<RunLocation>> PathCalls::runs_of_columns(Rewriting& rewriting) {
+  SB_RETURN_IF_ERROR(rewriting.builder.view("strategies", rewriting.connection).status());
   std::set<std::string> run_ids;
   for (const RunLocation& run : place_.scope_runs) run_ids.insert(run.run_id);
   std::vector<std::string> paths;
@@ -120,8 +122,11 @@ Result<std::vector<RunLocation>> PathCalls::runs_of_columns(Rewriting& rewriting
     if (!path.ends_with(file::kStrategyIndex)) continue;
     SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument, rewriting.builder.path_argument(path));
     if (!argument.has_value()) continue;
-    for (const RunLocation& run : argument->runs) run_ids.insert(run.run_id);
+    bool is_new = false;
+    for (const RunLocation& run : argument->runs) is_new = run_ids.insert(run.run_id).second || is_new;
+    if (is_new) SB_RETURN_IF_ERROR(rewriting.builder.path_view(path, rewriting.connection).status());
   }
+  for (const auto& [run_id, why] : rewriting.builder.left_out()) run_ids.erase(run_id);
   std::vector<RunLocation> runs;
   std::ranges::copy_if(place_.all_runs, std::back_inserter(runs),
                        [&](const RunLocation& run) { return run_ids.contains(run.run_id); });
@@ -133,14 +138,20 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, runs_of_columns(rewriting));
   std::string key;
   for (const RunLocation& run : runs) key += run.run_id + "/";
+  for (const auto& [run_id, why] : rewriting.builder.left_out()) key += "/" + run_id;
   std::shared_ptr<const TraceReader>& reader = readers_[key];
   if (reader == nullptr) {
-    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, rewriting.connection));
+    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, rewriting.builder.left_out(),
+                                                  rewriting.connection));
   }
-  std::string& name = rows_functions_[key + "/" + filename_column.value_or("")];
+  std::set<std::string> unused;
+  if (place_.confined) unused = reader->unused_columns(rewriting.names.words);
+  key += "/" + quote_sql_name(filename_column.value_or(""));
+  for (const std::string& column : unused) key += "/" + quote_sql_name(column);
+  std::string& name = rows_functions_[key];
   if (name.empty()) {
     const std::string new_name = fmt::format("signalbook_rows_{}", rows_functions_.size());
-    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column)));
+    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column, unused)));
     name = new_name;
   }
   return name;

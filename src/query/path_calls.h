@@ -29,6 +29,7 @@ class PathCalls {
     std::string store_path;               // absolute
     std::vector<RunLocation> scope_runs;  // whose traces are meant
     std::vector<RunLocation> all_runs;
+    bool confined = true;  // else a macro of the user's may use columns that a statement does not name
   };
 
   PathCalls(FileSystem& files, Place place, QueryPaths paths)

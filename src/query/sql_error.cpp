@@ -10,6 +10,7 @@ Status duckdb_error(const std::string& text) {
   constexpr size_t kLongestKind = 30;
   const std::string message = said.starts_with("read_parquet('") || kind < kLongestKind ? said : text;
   if (message.find("the trace is missing") != std::string::npos) return Status::damaged(message);
+  if (message.find("is left out, because it cannot be read") != std::string::npos) return Status::damaged(message);
   if (message.find("there is no such file in") != std::string::npos) return Status::not_found(message);
   if (message.find("No files found that match") != std::string::npos) return Status::not_found(message);
   for (const char* sign : {"No magic bytes found", "TProtocolException", "Corrupt", "corrupt", "Failed to read Parquet",

@@ -201,6 +201,54 @@ void collect(const std::string& text, const JsonValue& node, StatementNames& nam
   }
 }
 
+// Whether it takes columns without naming them: *, COLUMNS, ORDER BY ALL, SUMMARIZE, #1, PIVOT, NATURAL, f() t(a, b).
+bool takes_unnamed_columns(const JsonValue& node, const std::string& type) {
+  static const std::set<std::string> kinds = {"STAR", "POSITIONAL_REFERENCE", "SHOW_REF", "PIVOT"};
+  if (kinds.contains(type) || text_of(node, "class") == "STAR" || text_of(node, "ref_type") == "NATURAL") return true;
+  const JsonValue* aliases = node.find("column_name_alias");
+  return aliases != nullptr && aliases->array() != nullptr && !aliases->array()->empty();
+}
+
+struct Words {
+  std::set<std::string> all;      // every text, lowercase
+  std::set<std::string> tables;   // what a table goes by: alone it is its whole row
+  std::set<std::string> columns;  // the last name of each reference
+  bool takes_unnamed_columns = false;
+};
+
+void collect_words(const JsonValue& node, Words& words) {
+  if (node.text() != nullptr) words.all.insert(to_lower_ascii(*node.text()));
+  if (const JsonValue::Array* array = node.array()) {
+    for (const JsonValue& element : *array) collect_words(element, words);
+    return;
+  }
+  if (node.object() == nullptr) return;
+  const std::string type = text_of(node, "type");
+  words.takes_unnamed_columns = words.takes_unnamed_columns || takes_unnamed_columns(node, type);
+  if (node.find("sample") != nullptr) {  // only tables have it
+    words.tables.insert(to_lower_ascii(text_of(node, "alias")));
+    words.tables.insert(to_lower_ascii(text_of(node, "table_name")));
+  }
+  const JsonValue* names = type == "COLUMN_REF" ? node.find("column_names") : nullptr;
+  if (names != nullptr && names->array() != nullptr && !names->array()->empty()) {
+    const std::string* name = names->array()->back().text();
+    if (name != nullptr) words.columns.insert(to_lower_ascii(*name));
+  }
+  const JsonValue* function = type == "TABLE_FUNCTION" ? node.find("function") : nullptr;
+  if (function != nullptr) words.tables.insert(to_lower_ascii(text_of(*function, "function_name")));
+  for (const auto& [key, value] : *node.object()) collect_words(value, words);
+}
+
+std::optional<std::set<std::string>> used_words(const JsonValue& statement) {
+  Words words;
+  collect_words(statement, words);
+  const auto is_row = [&](const std::string& column) {
+    return words.tables.contains(column) || column.starts_with("signalbook_");  // as calls are called
+  };
+  if (words.takes_unnamed_columns || std::ranges::any_of(words.columns, is_row)) return std::nullopt;
+  return std::move(words.all);
+}
+
 // Without positions, and with the names of calls as `rename` gives them.
 void normalise(JsonValue& node, size_t& call, const std::vector<ExpectedCall>& expected, bool rename) {
   if (JsonValue::Array* array = node.array()) {
@@ -269,6 +317,7 @@ Result<std::optional<StatementNames>> names_in_statement(const std::string& text
   }
   StatementNames names;
   collect(text, *statements, names);
+  names.words = used_words(*statements);
   return std::optional(std::move(names));
 }
 

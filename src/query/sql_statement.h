@@ -53,6 +53,9 @@ struct StatementNames {
   std::vector<TableFunction> functions;
   std::set<std::string> common_tables;  // names of CTEs, lowercase: they hide views
   bool lists_tables = false;            // SHOW TABLES and the like: all views are meant
+  // Every text of the parse tree, lowercase: a column whose name is not among them is not used. Nothing where columns
+  // may be used without being named, by * or as a whole row.
+  std::optional<std::set<std::string>> words;
 };
 
 // The output of json_serialize_sql(text).

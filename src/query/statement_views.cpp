@@ -46,7 +46,8 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                        .all_runs = all_runs,
                        .is_store = !scope.run_path.has_value()},
                       paths);
-  PathCalls calls(files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs}, paths);
+  PathCalls calls(
+      files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs, .confined = confined}, paths);
   return StatementViews(std::move(builder), std::move(calls));
 }
 

@@ -40,8 +40,9 @@ struct TraceReader::TraceFile {
 Result<std::shared_ptr<const TraceReader>> TraceReader::open(FileSystem& files, QueryPaths paths,
                                                              const std::string& store_path,
                                                              const std::vector<RunLocation>& runs,
+                                                             std::map<std::string, Status> left_out,
                                                              Connection& connection) {
-  auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths)));
+  auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths), std::move(left_out)));
   SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, connection));
   return std::shared_ptr<const TraceReader>(std::move(reader));
 }
@@ -88,14 +89,28 @@ Status TraceReader::find_columns(const std::string& store_path, const std::vecto
   return Status();
 }
 
-RowReader TraceReader::row_reader(std::shared_ptr<const TraceReader> reader,
-                                  std::optional<std::string> filename_column) {
+std::set<std::string> TraceReader::unused_columns(const std::optional<std::set<std::string>>& words) const {
+  std::set<std::string> unused;
+  if (!words.has_value()) return unused;
+  const auto is_ascii = [](const std::string& text) {
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  };
+  for (const RowReader::Column& column : columns_) {
+    // Of other letters DuckDB may know a case that we do not.
+    if (is_ascii(column.name) && !words->contains(to_lower_ascii(column.name))) unused.insert(column.name);
+  }
+  return unused;
+}
+
+RowReader TraceReader::row_reader(std::shared_ptr<const TraceReader> reader, std::optional<std::string> filename_column,
+                                  std::set<std::string> unused) {
   RowReader rows;
   rows.columns = reader->columns_;
   const bool with_filename = filename_column.has_value();
   if (with_filename) rows.columns.push_back({*filename_column, "VARCHAR"});
-  rows.select = [reader, with_filename](Connection& connection, const std::vector<RowReader::Paths>& paths) {
-    return reader->select(connection, paths, with_filename);
+  rows.select = [reader, with_filename, unused = std::move(unused)](Connection& connection,
+                                                                    const std::vector<RowReader::Paths>& paths) {
+    return reader->select(connection, paths, with_filename, unused);
   };
   rows.refuse = [reader](Connection& connection, const std::vector<RowReader::Paths>& paths,
                          const std::string& column) { return reader->refuse(connection, paths, column); };
@@ -110,6 +125,10 @@ Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& 
   for (size_t row = 0; row < rows.size(); ++row) {
     for (const std::string& path : rows[row]) {
       SB_ASSIGN_OR_RETURN(const QueryPaths::File file, paths_.find_file(path));
+      if (const auto left_out = left_out_.find(file.run_id); left_out != left_out_.end()) {
+        return Status::damaged(fmt::format("read_parquet('{}'): {} is left out, because it cannot be read: {}", path,
+                                           file.run_id, left_out->second.message()));
+      }
       const bool is_known = known_runs_.contains(file.run_id);
       const bool is_label = is_known && file.path.find("/classifiers/") != std::string::npos;
       if (!is_known) others.push_back(escape_glob(file.path));
@@ -127,8 +146,9 @@ Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& 
 }
 
 // The rows of files of which either all have text in `val` or none. Columns that the files do not have are NULL, and
-// those that we do not give come last.
-std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename) const {
+// those that we do not give come last. Of columns that nobody uses DuckDB reads nothing.
+std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename,
+                                     const std::set<std::string>& unused) const {
   std::vector<std::string> paths, shown;
   std::string ordinals;
   for (const TraceFile& file : files) {
@@ -147,6 +167,7 @@ std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool i
     std::string value = name;
     if (is_value && is_label) value = "NULL";
     if (column.name == kLabel && has_label_ && is_label) value = column::kValue;
+    if (unused.contains(column.name)) value = "NULL";
     select += ", CAST(" + value + " AS " + column.type + ") AS " + name;
   }
   std::string filename;
@@ -165,7 +186,7 @@ std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool i
 }
 
 Result<std::string> TraceReader::select(Connection& connection, const std::vector<RowReader::Paths>& rows,
-                                        bool with_filename) const {
+                                        bool with_filename, const std::set<std::string>& unused) const {
   SB_ASSIGN_OR_RETURN(const std::vector<TraceFile> files, find_files(connection, rows));
   std::vector<TraceFile> parts[2];
   std::map<size_t, bool> kind_of;
@@ -185,7 +206,7 @@ Result<std::string> TraceReader::select(Connection& connection, const std::vecto
   for (const bool is_label : {false, true}) {
     const std::vector<TraceFile>& part = parts[is_label ? 1 : 0];
     if (part.empty()) continue;
-    sql += (sql.empty() ? "(" : " UNION ALL BY NAME (") + part_select(part, is_label, with_filename) + ")";
+    sql += (sql.empty() ? "(" : " UNION ALL BY NAME (") + part_select(part, is_label, with_filename, unused) + ")";
   }
   if (is_mixed) sql += fmt::format(" ORDER BY {}", kOrdinal);
   return sql;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,26 +20,36 @@ namespace signalbook {
 // classifiers, and what files of other origin have beside. A file with yet another column is an error.
 class TraceReader {
  public:
+  // `left_out`: runs that cannot be read, and why. A path into one of them is an error.
   static Result<std::shared_ptr<const TraceReader>> open(FileSystem& files, QueryPaths paths,
                                                          const std::string& store_path,
-                                                         const std::vector<RunLocation>& runs, Connection& connection);
+                                                         const std::vector<RunLocation>& runs,
+                                                         std::map<std::string, Status> left_out,
+                                                         Connection& connection);
 
-  // `filename_column`: a column more, with the path as the query names it.
-  static RowReader row_reader(std::shared_ptr<const TraceReader> reader, std::optional<std::string> filename_column);
+  // The columns that a statement does not use that has no other words than these (StatementNames::words).
+  std::set<std::string> unused_columns(const std::optional<std::set<std::string>>& words) const;
+
+  // `filename_column`: a column more, with the path as the query names it. `unused` columns are NULL.
+  static RowReader row_reader(std::shared_ptr<const TraceReader> reader, std::optional<std::string> filename_column,
+                              std::set<std::string> unused);
 
  private:
   struct TraceFile;
 
-  TraceReader(FileSystem& files, QueryPaths paths) : files_(files), paths_(std::move(paths)) {}
+  TraceReader(FileSystem& files, QueryPaths paths, std::map<std::string, Status> left_out)
+      : files_(files), paths_(std::move(paths)), left_out_(std::move(left_out)) {}
   Status find_columns(const std::string& store_path, const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::vector<TraceFile>> find_files(Connection& connection, const std::vector<RowReader::Paths>& rows) const;
   Result<std::string> select(Connection& connection, const std::vector<RowReader::Paths>& rows,
-                             bool with_filename) const;
-  std::string part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename) const;
+                             bool with_filename, const std::set<std::string>& unused) const;
+  std::string part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename,
+                          const std::set<std::string>& unused) const;
   Status refuse(Connection& connection, const std::vector<RowReader::Paths>& rows, const std::string& column) const;
 
   FileSystem& files_;
   QueryPaths paths_;
+  std::map<std::string, Status> left_out_;
   std::set<std::string> known_runs_;  // whose files have the columns of the format
   std::vector<RowReader::Column> columns_;
   bool has_label_ = false;
