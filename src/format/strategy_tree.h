@@ -29,6 +29,13 @@ namespace signalbook {
 //   component of its own where both have a weight.
 // - Anything else is no component, and no error.
 
+// What is wrong with the weights of a list of strategies, around the place it is said of: "weights" of the root "sum to
+// 0.9, not 1". They are kept as they are.
+struct WeightFlaw {
+  std::string subject, predicate;
+  bool operator==(const WeightFlaw&) const = default;
+};
+
 // One strategy inside another.
 struct StrategyComponent {
   std::string path;         // ordinals of children from the root: "0.1" is the second child of the first child
@@ -41,8 +48,10 @@ struct StrategyComponent {
   Digest parent_digest{};
   bool is_leaf = false;
   std::optional<double> weight;
+  std::optional<std::string> odd_weight;   // in place of it: a weight that is no number, or none that a double holds
   std::optional<double> weight_sum;        // of its list, where all there are strategies with a weight
   std::optional<double> effective_weight;  // product down the path, where all on it have a weight; never normalised
+  std::optional<WeightFlaw> weight_flaw;   // of its list
   std::optional<std::string> threshold;    // text as it is, anything else as JSON
   JsonValue::Object parameters;  // queryable_parameters
 
@@ -56,11 +65,12 @@ std::vector<StrategyComponent> list_components(const JsonValue& node);
 // Whether a member of that name may hold strategies.
 bool holds_strategies(std::string_view key);
 
-// Strategies of one list whose weights do not sum to 1, but for 1e-9.
+// A list of strategies whose weights do not sum to 1, but for 1e-9, or cannot be summed: one is no number, or only some
+// have one.
 struct UnevenWeights {
   std::string parent_path;  // of the node they belong to; empty for the root
   std::string role;
-  double sum = 0.0;
+  WeightFlaw flaw;
 };
 std::vector<UnevenWeights> find_uneven_weights(const std::vector<StrategyComponent>& components);
 
