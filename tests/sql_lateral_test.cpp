@@ -170,10 +170,25 @@ TEST(SqlLateral, AnswersLikeAJoinWhicheverColumnsAreUsed) {
       "(0, 1))) x",
       "SELECT sum(hash(x) % 1000003) AS h FROM (SELECT * FROM $ PIVOT (count(px) FOR val IN (0, 1))) x",
   };
-  const std::vector<std::string> expressions = {
-      "idx", "t.val", "T.\"PX\"", "\"Sym\"", "t", "t.metadata", "TS", "strategy_id", "1", "strat || sym",
-      "struct_extract(t, 'px')", "t['val']", "list_transform([idx], lambda x: x + VAL)", "strategy_hash", "trace_path",
-      "CASE WHEN \"idx\" > 2 THEN px END", "row(t.idx, metadata)", "s", "coalesce(metadata, strat)"};
+  const std::vector<std::string> expressions = {"idx",
+                                                "t.val",
+                                                "T.\"PX\"",
+                                                "\"Sym\"",
+                                                "t",
+                                                "t.metadata",
+                                                "TS",
+                                                "strategy_id",
+                                                "1",
+                                                "strat || sym",
+                                                "struct_extract(t, 'px')",
+                                                "t['val']",
+                                                "list_transform([idx], lambda x: x + VAL)",
+                                                "strategy_hash",
+                                                "trace_path",
+                                                "CASE WHEN \"idx\" > 2 THEN px END",
+                                                "row(t.idx, metadata)",
+                                                "s",
+                                                "coalesce(metadata, strat)"};
   std::mt19937 random(7);
   size_t answers = 0, all = 0;
   for (const std::string& form : forms) {
@@ -602,8 +617,9 @@ TEST(SqlPaths, AnAbsolutePathIntoTheStoreIsTheOneFromTheStore) {
     }
   }
   const auto both = [&](const std::string& a, const std::string& b) {
-    return ask(*engine, "SELECT run_id, sum(period) AS s FROM read_parquet(['" + a + "/run_0/strategy_index.parquet', '" +
-                            b + "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
+    return ask(*engine, "SELECT run_id, sum(period) AS s FROM read_parquet(['" + a +
+                            "/run_0/strategy_index.parquet', '" + b +
+                            "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
   };
   EXPECT_EQ(both(real, real), "run_id,s\nrun_0,3.0\nrun_1,2.5\n");
   EXPECT_EQ(both(link, real), both(real, real));
@@ -611,7 +627,7 @@ TEST(SqlPaths, AnAbsolutePathIntoTheStoreIsTheOneFromTheStore) {
   // What is beside the store, and the store's own folder, are no paths into it.
   write_parquet(store.directory() + "/strategy_index.parquet", {{"a", "int", "[1]"}});
   for (const std::string& outside : {link + "/../strategy_index.parquet", link + "2/run_0/strategy_index.parquet",
-                                    real + "/../strategy_index.parquet", real, link + "/strategy_index.parquet"}) {
+                                     real + "/../strategy_index.parquet", real, link + "/strategy_index.parquet"}) {
     const std::string answer = ask(*engine, "SELECT * FROM read_parquet('" + outside + "')");
     EXPECT_TRUE(answer.starts_with("error")) << outside << answer;
   }

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "cli/strategy_tree_text.h"
+#include "cli/text_table.h"
 #include "format/strategy_identity.h"
 #include "support/identity_golden.h"
 
@@ -162,9 +164,9 @@ TEST(StrategyTree, UnevenWeightsAreTold) {
       R"({"strategy":[{"weight":0.4,"strategy":[{"a":{"weight":0.5}},{"b":{"weight":0.7}}]},{"c":{"weight":0.5}}]})"));
   ASSERT_EQ(uneven.size(), 2u);
   EXPECT_EQ(uneven[0].parent_path, "");
-  EXPECT_EQ(weight_text(uneven[0].sum), "0.9");
+  EXPECT_EQ(uneven[0].flaw.predicate, "sum to 0.9, not 1");
   EXPECT_EQ(uneven[1].parent_path, "0");
-  EXPECT_EQ(weight_text(uneven[1].sum), "1.2");
+  EXPECT_EQ(uneven[1].flaw.predicate, "sum to 1.2, not 1");
   const auto sums = [](const std::string& last) {
     return find_uneven_weights(components_of(R"({"strategy":[{"a":{"weight":0.5}},{"b":{"weight":)" + last + "}}]}"))
         .size();
@@ -173,10 +175,37 @@ TEST(StrategyTree, UnevenWeightsAreTold) {
   EXPECT_EQ(sums("0.5000000009"), 0u);
   EXPECT_EQ(sums("0.5000000011"), 1u);
   EXPECT_EQ(sums("0.4999999989"), 1u);
-  EXPECT_EQ(find_uneven_weights(components_of(R"({"strategy":[{"a":{"weight":0.5}},{"b":{}}]})")).size(), 0u);
+  EXPECT_EQ(find_uneven_weights(components_of(R"({"strategy":[{"a":{}},{"b":{}}]})")).size(), 0u);
   std::string tenths;
   for (int i = 0; i < 10; ++i) tenths += std::string(i > 0 ? "," : "") + R"({"a":{"weight":0.1}})";
   EXPECT_EQ(find_uneven_weights(components_of("{\"strategy\":[" + tenths + "]}")).size(), 0u);
+}
+
+TEST(StrategyTree, WeightsThatCannotBeSummedAreTold) {
+  const auto told = [](const std::string& weights) {
+    std::string text;
+    for (const UnevenWeights& uneven : find_uneven_weights(components_of("{\"strategy\":[" + weights + "]}"))) {
+      text += uneven.flaw.subject + " " + uneven.flaw.predicate + "\n";
+    }
+    return text;
+  };
+  const std::string half = R"({"a":{"weight":0.5}},)";
+  EXPECT_EQ(told(half + R"({"b":{"weight":"0.5"}})"), "weight \"0.5\" is no number\n");
+  EXPECT_EQ(told(half + R"({"b":{"weight":true}},{"c":{}})"), "weight true is no number\n");
+  EXPECT_EQ(told(half + R"({"b":{"weight":"\u001b\u202e\u007f"}})"), "weight \"\\u001b\\u202e\\u007f\" is no number\n");
+  EXPECT_EQ(told(half + R"({"b":{"weight":1)" + std::string(399, '0') + "}}"),
+            "weight 1" + std::string(23, '0') + "... is too large\n");
+  EXPECT_EQ(told(half + R"({"b":{"weight":20000000000000000000}})"), "weights sum to 2e+19, not 1\n");
+  EXPECT_EQ(told(R"({"a":{"weight":1e308}},{"b":{"weight":1e308}})"), "weights do not sum to 1\n");
+  EXPECT_EQ(told(R"({"a":{"weight":1e308}},{"b":{"weight":-1e308}})"), "weights sum to 0, not 1\n");
+  EXPECT_EQ(told(half + half + R"({"b":{}})"), "2 of 3 strategies have a weight\n");
+  EXPECT_EQ(told(half + R"({"b":{}},{"threshold":1})"), "1 of 2 strategies has a weight\n");
+  EXPECT_EQ(told(half + R"({"b":{"weight":null}})"), "1 of 2 strategies has a weight\n");
+  EXPECT_EQ(told(R"({"weight":1,"type":"x","if_true":{"a":{"weight":"1"}}})"), "weight \"1\" is no number\n");
+  const auto components = components_of(R"({"strategy":[{"a":{"weight":"0.5"}},{"b":{"weight":0.5}}]})");
+  EXPECT_FALSE(components[0].weight || components[0].weight_sum || components[1].weight_sum);
+  const std::string drawn = cli::strategy_tree_text(parse(R"({"strategy":[{"a":{"weight":"0.5"}},{"b":{}}]})"));
+  EXPECT_NE(drawn.find("  ! weight \"0.5\" is no number\n├─ a  weight \"0.5\"  "), std::string::npos) << drawn;
 }
 
 // Every list of a deep chain, and no more work than its length.
@@ -231,7 +260,7 @@ TEST(StrategyTreeText, DrawsEveryNode) {
           "\n"
           "├─ ensemble  weight 0.6  threshold 0.3 AND adx(14) > 25  " +
           h(R"({"strategy":[{"a":{"fast":10,"slow":30.5,"weight":0.5}},{"b":{"weight":0.4}}],"threshold":"0.3 AND adx(14) > 25"})") +
-          "  ! weights sum to 0.9\n"
+          "  ! weights sum to 0.9, not 1\n"
           "│  ├─ a  fast=10 slow=30.5  weight 0.5 (0.3 of all)  " +
           h(R"({"a":{"fast":10,"slow":30.5}})") +
           "\n"
@@ -245,6 +274,35 @@ TEST(StrategyTreeText, DrawsEveryNode) {
           h(R"({"c":{}})") + "\n");
   EXPECT_EQ(cli::strategy_tree_text(parse(R"({"rsi":{}})")), "");
   EXPECT_EQ(cli::strategy_tree_text(parse("[]")), "");
+}
+
+// The pair of tests/golden/collisions that shares twelve digits, and others that do not.
+TEST(StrategyTreeText, ShowsAsManyDigitsAsTellComponentsApart) {
+  const std::string drawn = cli::strategy_tree_text(
+      parse(R"({"strategy":[{"collide":{"period":3456728}},{"collide":{"period":9527844}},{"collide":{"period":1}},
+          {"strategy":[{"collide":{"period":1}}]}]})"));
+  const std::string short_hash = hash_of(R"({"collide":{"period":1}})");
+  EXPECT_NE(drawn.find("period=3456728  c3946c2d020bb8b2\n"), std::string::npos) << drawn;
+  EXPECT_NE(drawn.find("period=9527844  c3946c2d020bf246\n"), std::string::npos) << drawn;
+  EXPECT_NE(drawn.find("period=1  " + short_hash + "\n"), std::string::npos) << drawn;
+  EXPECT_NE(drawn.find("   └─ collide  period=1  " + short_hash + "\n"), std::string::npos) << drawn;
+}
+
+TEST(StrategyTreeText, IsCutToTheWidthOfATerminal) {
+  const JsonValue config =
+      parse(R"({"strategy":[{"weight":1,"strategy":[{"日本":{"period":14}},{"a":{}}]},{"rsi":{}}]})");
+  const std::string whole = cli::strategy_tree_text(config);
+  EXPECT_EQ(cli::strategy_tree_text(config, 200), whole);
+  for (const int width : {1, 7, 8, 9, 20, 40}) {
+    std::istringstream cut(cli::strategy_tree_text(config, width)), uncut(whole);
+    std::string line, full;
+    while (std::getline(uncut, full)) {
+      ASSERT_TRUE(std::getline(cut, line));
+      EXPECT_LE(cli::display_width(line), width);
+      EXPECT_EQ(line, cli::cut_to_width(full, width));
+    }
+    EXPECT_FALSE(std::getline(cut, line));
+  }
 }
 
 TEST(StrategyTreeText, NothingInItMovesTheCursor) {

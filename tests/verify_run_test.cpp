@@ -166,6 +166,29 @@ TEST_F(VerifyRun, RemarksStrategiesThatShareTheirDigits) {
                             "c3946c2d020bb8b2, c3946c2d020bf246"}));
 }
 
+// A component and a strategy, and two components of one strategy.
+TEST_F(VerifyRun, RemarksComponentsThatShareTheirDigits) {
+  const auto record_config = [&](const char* run_path, const std::string& config) -> Status {
+    SB_ASSIGN_OR_RETURN(const auto run, RunWriter::create(posix_file_system(), store_ / run_path, RunOptions()));
+    SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(12)));
+    SB_ASSIGN_OR_RETURN(const size_t strategy, run->add_strategy("s", parse(config)));
+    SB_RETURN_IF_ERROR(run->record(run->add_trace(strategy, feed), 0, 1.0));
+    return run->commit().status();
+  };
+  ASSERT_TRUE(record_config("x", R"({"collide":{"period":3456728}})").ok());
+  const auto pair = [](const std::string& a, const std::string& b) {
+    return R"({"strategy":[{"collide":{"period":)" + a + R"(}},{"collide":{"period":)" + b + "}}]}";
+  };
+  ASSERT_TRUE(record_config("y", pair("12807715", "3456728")).ok());
+  EXPECT_EQ(findings().size(), 0u);
+  ASSERT_TRUE(record_config("z", pair("9527844", "33715165")).ok());
+  EXPECT_EQ(findings(), (std::vector<std::string>{
+                            "remark  2 different strategies share the hash 031c650fa038; they are kept apart: "
+                            "031c650fa0384852, 031c650fa0384c40",
+                            "remark  2 different strategies share the hash c3946c2d020b; they are kept apart: "
+                            "c3946c2d020bb8b2, c3946c2d020bf246"}));
+}
+
 TEST_F(VerifyRun, TellsTracesThatShouldBeEqual) {
   ASSERT_TRUE(record_period(store_ / "x", {7}, 1.0, "c").ok());
   ASSERT_TRUE(record_period(store_ / "y", {7}, 1.0, "c").ok());

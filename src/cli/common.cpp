@@ -21,13 +21,6 @@ namespace signalbook::cli {
 
 namespace {
 
-int terminal_width() {
-  if (::isatty(STDOUT_FILENO) == 0) return 0;
-  winsize size = {};
-  constexpr int kUsualWidth = 80;
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualWidth;
-}
-
 // head and less close the pipe when they have seen enough: that is no failure of ours.
 bool reader_is_gone() {
   pollfd output = {.fd = STDOUT_FILENO, .events = 0, .revents = 0};
@@ -44,6 +37,13 @@ Result<Scope> find_scope(const CommonOptions& options) {
   }
   while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
   return locate_scope(posix_file_system(), directory.empty() ? "." : directory);
+}
+
+int terminal_width() {
+  if (::isatty(STDOUT_FILENO) == 0) return 0;
+  winsize size = {};
+  constexpr int kUsualWidth = 80;
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualWidth;
 }
 
 Result<OutputFormat> parse_format(const std::string& name) {

@@ -25,6 +25,9 @@ Result<Scope> find_scope(const CommonOptions& options);
 
 Result<OutputFormat> parse_format(const std::string& name);
 
+// Columns of the terminal that standard output is; 0 when it is none, and nothing is to be shortened.
+int terminal_width();
+
 // Writes a result to standard output as the options ask.
 Status print_result(ArrowArrayStream* stream, const CommonOptions& options);
 Status print_table(const Table& table, const CommonOptions& options);

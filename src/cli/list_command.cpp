@@ -81,9 +81,9 @@ Status print_unknown_type(SqlEngine& engine, const std::string& types, const std
 
 Status print_unknown_types(SqlEngine& engine, const ListOptions& options) {
   if (!options.type.empty()) {
-    SB_RETURN_IF_ERROR(print_unknown_type(
-        engine, "SELECT DISTINCT strategy_type FROM strategies WHERE strategy_type IS NOT NULL", "strategy",
-        options.type, options.common));
+    SB_RETURN_IF_ERROR(
+        print_unknown_type(engine, "SELECT DISTINCT strategy_type FROM strategies WHERE strategy_type IS NOT NULL",
+                           "strategy", options.type, options.common));
   }
   if (options.leaf.empty()) return Status();
   SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(options.leaf));

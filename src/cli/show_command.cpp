@@ -39,7 +39,7 @@ void print_row(const Table& table, size_t row) {
                escape_control_characters(to_valid_utf8(text)));
   }
   const Result<JsonValue> parsed = parse_json(config);
-  const std::string tree = parsed.ok() ? strategy_tree_text(*parsed) : "";
+  const std::string tree = parsed.ok() ? strategy_tree_text(*parsed, terminal_width()) : "";
   if (!tree.empty()) fmt::print("components\n{}", tree);
   fmt::print("strategy_config\n{}\n", parsed.ok() ? to_json(*parsed, JsonStyle::pretty) : config);
 }

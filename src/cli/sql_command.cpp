@@ -20,8 +20,7 @@ Status run_sql(const SqlOptions& options) {
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common, !options.unconfined));
   ArrowArrayStream stream;
-  SB_RETURN_IF_ERROR(
-      explain_sort_error(*engine, engine->query(query, &stream), relation, options.common.sort_by));
+  SB_RETURN_IF_ERROR(explain_sort_error(*engine, engine->query(query, &stream), relation, options.common.sort_by));
   return print_result(&stream, options.common);
 }
 

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 #include <vector>
 
 #include "base/utf8.h"
 #include "cli/text_table.h"
+#include "format/short_digest.h"
 #include "format/strategy_identity.h"
 #include "format/strategy_parameters.h"
 #include "format/strategy_tree.h"
@@ -33,6 +35,27 @@ std::string short_parameters(const JsonValue::Object& parameters) {
   return printable(line);
 }
 
+// The digests of a tree, each as short as tells it from all others: a strategy_hash, mostly.
+class ShortDigests {
+ public:
+  ShortDigests(const StrategyComponent& root, const std::vector<StrategyComponent>& components) {
+    digests_.push_back(to_hex(root.digest));
+    for (const StrategyComponent& component : components) digests_.push_back(to_hex(component.digest));
+    std::ranges::sort(digests_);
+    digests_.erase(std::ranges::unique(digests_).begin(), digests_.end());
+  }
+
+  std::string text(const StrategyComponent& component) const {
+    const auto prefix = [](const std::string& digest) { return digest.substr(0, kStrategyHashLength); };
+    const auto alike = std::ranges::equal_range(digests_, component.hash(), {}, prefix);
+    if (alike.size() == 1) return component.hash();
+    return to_hex(component.digest).substr(0, digits_to_tell_apart(alike, kCollisionDigits));
+  }
+
+ private:
+  std::vector<std::string> digests_;
+};
+
 struct Line {
   std::string text;
   std::vector<size_t> children;
@@ -40,31 +63,41 @@ struct Line {
 
 class Tree {
  public:
-  Tree(std::string root, const std::vector<StrategyComponent>& components) {
-    lines_.push_back({std::move(root), {}});
+  Tree(const StrategyComponent& root, const std::vector<StrategyComponent>& components, int width) : width_(width) {
+    const ShortDigests digests(root, components);
+    lines_.push_back({describe(root, digests), {}});
     std::map<std::string_view, size_t> places = {{"", 0}};
     for (const StrategyComponent& component : components) {
       places[component.path] = lines_.size();
       lines_[places.at(component.parent_path)].children.push_back(lines_.size());
-      lines_.push_back({describe(component), {}});
+      lines_.push_back({describe(component, digests), {}});
     }
     for (const UnevenWeights& uneven : find_uneven_weights(components)) {
       const std::string of = uneven.role.empty() ? "" : " of " + printable(uneven.role);
-      lines_[places.at(uneven.parent_path)].text += fmt::format("  ! weights{} sum to {}", of, weight_text(uneven.sum));
+      lines_[places.at(uneven.parent_path)].text +=
+          fmt::format("  ! {}{} {}", uneven.flaw.subject, of, uneven.flaw.predicate);
     }
   }
 
-  void draw(size_t line, const std::string& indent, std::string& out) const {
-    out += lines_[line].text + "\n";
+  std::string draw() const {
+    std::string out;
+    draw(0, "", "", out);
+    return out;
+  }
+
+ private:
+  // `branch` leads to this line, `indent` to those below it.
+  void draw(size_t line, const std::string& branch, const std::string& indent, std::string& out) const {
+    const std::string text = branch + lines_[line].text;
+    out += (width_ > 0 ? cut_to_width(text, width_) : text) + "\n";
     const std::vector<size_t>& children = lines_[line].children;
     for (size_t i = 0; i < children.size(); ++i) {
       const bool last = i + 1 == children.size();
-      out += indent + (last ? "└─ " : "├─ ");
-      draw(children[i], indent + (last ? "   " : "│  "), out);
+      draw(children[i], indent + (last ? "└─ " : "├─ "), indent + (last ? "   " : "│  "), out);
     }
   }
 
-  static std::string describe(const StrategyComponent& component) {
+  static std::string describe(const StrategyComponent& component, const ShortDigests& digests) {
     std::string text;
     if (!component.role.empty() && component.role != component.type) text = printable(component.role) + ": ";
     text += printable(component.type);
@@ -76,17 +109,18 @@ class Tree {
         text += fmt::format(" ({} of all)", weight_text(*component.effective_weight));
       }
     }
+    if (component.odd_weight) text += "  weight " + *component.odd_weight;
     if (component.threshold) text += "  threshold " + printable(*component.threshold);
-    return text + "  " + component.hash();
+    return text + "  " + digests.text(component);
   }
 
- private:
+  int width_;
   std::vector<Line> lines_;
 };
 
 }  // namespace
 
-std::string strategy_tree_text(const JsonValue& config) {
+std::string strategy_tree_text(const JsonValue& config, int width) {
   const Result<JsonValue> node = normalize_strategy(config);
   if (!node.ok()) return "";
   const std::vector<StrategyComponent> components = list_components(*node);
@@ -96,9 +130,7 @@ std::string strategy_tree_text(const JsonValue& config) {
   root.digest = identify_normalized(*node).digest;
   root.parameters = queryable_parameters(*node);
   root.threshold = member_text(node->find("threshold"));
-  std::string out;
-  Tree(Tree::describe(root), components).draw(0, "", out);
-  return out;
+  return Tree(root, components, width).draw();
 }
 
 }  // namespace signalbook::cli

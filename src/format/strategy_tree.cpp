@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
 #include "format/strategy_identity.h"
@@ -36,7 +37,8 @@ constexpr auto kSlots = std::to_array<Slot>({{"strategy", Holds::list},
 struct Child {
   JsonValue node;  // normalised, perhaps with a weight
   std::string role;
-  std::optional<double> weight_sum;
+  std::optional<double> weight_sum = {};
+  std::optional<WeightFlaw> weight_flaw = {};
 };
 
 bool has_any(const Object& object, const auto& keys) {
@@ -56,15 +58,36 @@ std::optional<JsonValue> read_strategy(const JsonValue& value) {
   return around->find("strategy")->array()->front();
 }
 
+std::optional<double> if_finite(double value) { return std::isfinite(value) ? std::optional(value) : std::nullopt; }
+
 std::optional<double> weight_of(const JsonValue& node) {
   const JsonValue* weight = node.find("weight");
   if (weight == nullptr) return std::nullopt;
   if (const int64_t* integer = weight->integer()) return static_cast<double>(*integer);
-  if (const double* real = weight->real()) return *real;
+  if (const double* real = weight->real()) return if_finite(*real);
+  if (const auto* integer = weight->big_integer()) {
+    double value = 0.0;
+    const std::string& digits = integer->digits;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc()) return value;
+  }
   return std::nullopt;
 }
 
-std::optional<double> if_finite(double value) { return std::isfinite(value) ? std::optional(value) : std::nullopt; }
+// As JSON, which is plain ASCII, and short; nothing where there is none, or one that can be reckoned with.
+std::optional<std::string> odd_weight_of(const JsonValue& node) {
+  constexpr size_t kLongest = 24;
+  const JsonValue* weight = node.find("weight");
+  if (weight == nullptr || weight_of(node)) return std::nullopt;
+  const std::string text = to_json(*weight);
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
+std::optional<WeightFlaw> flaw_of_weight(const JsonValue& node) {
+  const std::optional<std::string> odd = odd_weight_of(node);
+  if (!odd) return std::nullopt;
+  const bool is_integer = node.find("weight")->big_integer() != nullptr;
+  return WeightFlaw{"weight " + *odd, is_integer ? "is too large" : "is no number"};
+}
 
 // The strategy in {"weight": 0.5, "strategy": {...}}, with that weight; the node itself when it is more than that.
 JsonValue without_wrapping(JsonValue node) {
@@ -95,22 +118,34 @@ bool is_remark(const JsonValue& item) {
 
 void read_list(const Array& items, bool normalised, const std::string& role, std::vector<Child>& children) {
   const size_t first = children.size();
-  bool all_weighted = true;
+  size_t count = 0, weighted = 0;
   double sum = 0.0;
+  std::optional<WeightFlaw> flaw;
   for (const JsonValue& item : items) {
     if (!normalised && is_remark(item)) continue;
     std::optional<JsonValue> node = normalised ? std::optional(item) : read_strategy(item);
-    if (!node) {
-      all_weighted = false;
-      continue;
-    }
-    children.push_back({without_wrapping(*std::move(node)), role, std::nullopt});
+    ++count;
+    if (!node) continue;
+    children.push_back({without_wrapping(*std::move(node)), role});
     const std::optional<double> weight = weight_of(children.back().node);
-    all_weighted = all_weighted && weight;
+    if (weight) ++weighted;
     sum += weight.value_or(0.0);
+    if (!flaw) flaw = flaw_of_weight(children.back().node);
   }
-  if (!all_weighted) return;
-  for (size_t i = first; i < children.size(); ++i) children[i].weight_sum = if_finite(sum);
+  const bool can_sum = weighted == count;
+  constexpr double kTolerance = 1e-9;
+  if (!flaw && weighted > 0 && !can_sum) {
+    flaw = WeightFlaw{fmt::format("{} of {} strategies", weighted, count),
+                      weighted == 1 ? "has a weight" : "have a weight"};
+  } else if (!flaw && weighted > 0 && !(std::abs(sum - 1.0) <= kTolerance)) {
+    const std::string predicate =
+        std::isfinite(sum) ? fmt::format("sum to {}, not 1", weight_text(sum)) : "do not sum to 1";
+    flaw = WeightFlaw{"weights", predicate};
+  }
+  for (size_t i = first; i < children.size(); ++i) {
+    if (can_sum) children[i].weight_sum = if_finite(sum);
+    children[i].weight_flaw = flaw;
+  }
 }
 
 std::string join_roles(const std::string& above, const std::string& role) {
@@ -126,7 +161,8 @@ void read_value(const JsonValue& value, bool normalised, const std::string& role
   if (std::optional<JsonValue> node = read_strategy(value)) {
     JsonValue strategy = without_wrapping(*std::move(node));
     const std::string type = *strategy.find("type")->text();
-    children.push_back({std::move(strategy), role.empty() ? type : role, std::nullopt});
+    std::optional<WeightFlaw> flaw = flaw_of_weight(strategy);
+    children.push_back({std::move(strategy), role.empty() ? type : role, std::nullopt, std::move(flaw)});
   } else if (value.object() != nullptr) {
     for (const Slot& slot : kSlots) {
       if (const JsonValue* held = value.find(slot.key)) read_slot(slot, *held, false, role, children);
@@ -169,7 +205,9 @@ void append_components(std::vector<Child> children, const StrategyComponent& par
     component.depth = parent.depth + 1;
     component.role = std::move(child.role);
     component.weight = weight_of(child.node);
+    component.odd_weight = odd_weight_of(child.node);
     component.weight_sum = child.weight_sum;
+    component.weight_flaw = std::move(child.weight_flaw);
     if (component.weight && parent.effective_weight) {
       component.effective_weight = if_finite(*parent.effective_weight * *component.weight);
     }
@@ -207,15 +245,14 @@ std::vector<StrategyComponent> list_components(const JsonValue& node) {
 bool holds_strategies(std::string_view key) { return std::ranges::find(kSlots, key, &Slot::key) != kSlots.end(); }
 
 std::vector<UnevenWeights> find_uneven_weights(const std::vector<StrategyComponent>& components) {
-  constexpr double kTolerance = 1e-9;
   std::vector<UnevenWeights> uneven;
   for (const StrategyComponent& component : components) {
-    if (!component.weight_sum || std::abs(*component.weight_sum - 1.0) <= kTolerance) continue;
+    if (!component.weight_flaw) continue;
     const bool known = std::ranges::any_of(uneven, [&](const UnevenWeights& other) {
       return other.parent_path == component.parent_path && other.role == component.role &&
-             other.sum == *component.weight_sum;
+             other.flaw == *component.weight_flaw;
     });
-    if (!known) uneven.push_back({component.parent_path, component.role, *component.weight_sum});
+    if (!known) uneven.push_back({component.parent_path, component.role, *component.weight_flaw});
   }
   return uneven;
 }

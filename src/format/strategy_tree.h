@@ -18,8 +18,8 @@ namespace signalbook {
 //   if_true, if_false, then, else   one strategy, or a list                                    the member's name
 //   cases, regime_strategies        an object of such                                          cases.<name>
 //
-// They are looked for among the members of a node and among its parameters (queryable_parameters), in the order of this table, and named ones
-// by name, so that the order in which a configuration was written does not count.
+// They are looked for among the members of a node and among its parameters (queryable_parameters), in the order of this
+// table, and named ones by name, so that the order in which a configuration was written does not count.
 //
 // - What normalize_strategy accepts as an item of a list is a strategy, and a component: {"momentum": {...}} just as
 //   {"conditional": {"if": ..., "if_true": ...}}.
@@ -28,6 +28,13 @@ namespace signalbook {
 // - {"weight": 0.5, "strategy": {"momentum": {...}}} only says a weight: the component is momentum. It stays a
 //   component of its own where both have a weight.
 // - Anything else is no component, and no error.
+
+// What is wrong with the weights of a list of strategies, said around their place: in "weights of the root sum to 0.9,
+// not 1" the subject is "weights". They are kept as they are.
+struct WeightFlaw {
+  std::string subject, predicate;
+  bool operator==(const WeightFlaw&) const = default;
+};
 
 // One strategy inside another.
 struct StrategyComponent {
@@ -41,10 +48,12 @@ struct StrategyComponent {
   Digest parent_digest{};
   bool is_leaf = false;
   std::optional<double> weight;
+  std::optional<std::string> odd_weight;   // in place of it: a weight that is no number, or none that a double holds
   std::optional<double> weight_sum;        // of its list, where all there are strategies with a weight
   std::optional<double> effective_weight;  // product down the path, where all on it have a weight; never normalised
+  std::optional<WeightFlaw> weight_flaw;   // of its list
   std::optional<std::string> threshold;    // text as it is, anything else as JSON
-  JsonValue::Object parameters;  // queryable_parameters
+  JsonValue::Object parameters;            // queryable_parameters
 
   std::string hash() const;
 };
@@ -56,11 +65,12 @@ std::vector<StrategyComponent> list_components(const JsonValue& node);
 // Whether a member of that name may hold strategies.
 bool holds_strategies(std::string_view key);
 
-// Strategies of one list whose weights do not sum to 1, but for 1e-9.
+// A list of strategies whose weights do not sum to 1, but for 1e-9, or cannot be summed: one is no number, or only some
+// have one.
 struct UnevenWeights {
   std::string parent_path;  // of the node they belong to; empty for the root
   std::string role;
-  double sum = 0.0;
+  WeightFlaw flaw;
 };
 std::vector<UnevenWeights> find_uneven_weights(const std::vector<StrategyComponent>& components);
 

@@ -41,8 +41,8 @@ class TraceReader {
       : files_(files), paths_(std::move(paths)), left_out_(std::move(left_out)) {}
   Status find_columns(const std::string& store_path, const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::vector<TraceFile>> find_files(Connection& connection, const std::vector<RowReader::Paths>& rows) const;
-  Result<std::string> select(Connection& connection, const std::vector<RowReader::Paths>& rows,
-                             bool with_filename, const std::set<std::string>& unused) const;
+  Result<std::string> select(Connection& connection, const std::vector<RowReader::Paths>& rows, bool with_filename,
+                             const std::set<std::string>& unused) const;
   std::string part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename,
                           const std::set<std::string>& unused) const;
   Status refuse(Connection& connection, const std::vector<RowReader::Paths>& rows, const std::string& column) const;

@@ -387,9 +387,10 @@ Result<std::string> RunWriter::encode_strategy_components() {
     const std::vector<UnevenWeights> uneven = find_uneven_weights(strategy.components);
     if (uneven.empty() || ++uneven_count > kMostNamed) continue;
     const std::string& path = uneven.front().parent_path;
+    const WeightFlaw& flaw = uneven.front().flaw;
     const std::string more = uneven.size() == 1 ? "" : fmt::format(" (one of {} such lists)", uneven.size());
-    summary_.warnings.push_back(fmt::format("strategy {}: weights of {} sum to {}, not 1; kept as given{}", strategy.id,
-                                            path.empty() ? "the root" : path, weight_text(uneven.front().sum), more));
+    summary_.warnings.push_back(fmt::format("strategy {}: {} of {} {}; kept as given{}", strategy.id, flaw.subject,
+                                            path.empty() ? "the root" : path, flaw.predicate, more));
   }
   if (uneven_count > kMostNamed) {
     summary_.warnings.push_back(

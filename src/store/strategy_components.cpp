@@ -45,6 +45,13 @@ constexpr struct {
                 {"threshold", ColumnType::text},
                 {"component_config", ColumnType::text}};
 
+Status expect_column(const Table& table, const char* name, ColumnType type, const std::string& file_name) {
+  const TableColumn* column = table.find(name);
+  if (column != nullptr && column->type == type) return Status();
+  return Status::damaged(fmt::format("{}: column '{}' is {}; this is no list of components that Signalbook wrote",
+                                     file_name, name, column == nullptr ? "missing" : "of another type"));
+}
+
 }  // namespace
 
 Result<std::string> encode_components(const std::vector<ComponentRow>& rows) {
@@ -100,13 +107,7 @@ Result<std::vector<ComponentRow>> decode_components(std::string_view bytes, cons
   std::vector<std::string> names;
   for (const auto& column : kColumns) names.emplace_back(column.name);
   SB_ASSIGN_OR_RETURN(const Table table, decode_table_file(bytes, file_name, names));
-  for (const auto& [name, type] : kColumns) {
-    const TableColumn* column = table.find(name);
-    if (column == nullptr || column->type != type) {
-      return Status::damaged(fmt::format("{}: column '{}' is {}; this is no list of components that Signalbook wrote",
-                                         file_name, name, column == nullptr ? "missing" : "of another type"));
-    }
-  }
+  for (const auto& [name, type] : kColumns) SB_RETURN_IF_ERROR(expect_column(table, name, type, file_name));
   const auto text = [&](const char* name, size_t row) { return table.find(name)->texts[row]; };
   const auto optional_text = [&](const char* name, size_t row) {
     const TableColumn& column = *table.find(name);
@@ -135,6 +136,15 @@ Result<std::vector<ComponentRow>> decode_components(std::string_view bytes, cons
     component.config = text("component_config", i);
   }
   return rows;
+}
+
+Result<std::vector<Digest>> decode_component_digests(std::string_view bytes, const std::string& file_name) {
+  constexpr const char* kName = "component_digest";
+  SB_ASSIGN_OR_RETURN(const Table table, decode_table_file(bytes, file_name, {kName}));
+  SB_RETURN_IF_ERROR(expect_column(table, kName, ColumnType::bytes, file_name));
+  std::vector<Digest> digests;
+  for (const std::string& digest : table.find(kName)->texts) digests.push_back(to_digest(digest));
+  return digests;
 }
 
 }  // namespace signalbook

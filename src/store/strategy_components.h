@@ -23,4 +23,7 @@ Result<std::string> encode_components(const std::vector<ComponentRow>& rows);
 // or of another type.
 Result<std::vector<ComponentRow>> decode_components(std::string_view bytes, const std::string& file_name);
 
+// The component_digest of every row alone.
+Result<std::vector<Digest>> decode_component_digests(std::string_view bytes, const std::string& file_name);
+
 }  // namespace signalbook

@@ -18,6 +18,7 @@
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
 #include "store/run_description.h"
+#include "store/strategy_components.h"
 #include "store/strategy_index.h"
 
 namespace signalbook {
@@ -92,6 +93,7 @@ class Verification {
   void check_bars(const RunDescription& description, const std::vector<IndexRow>& rows);
   Status find_orphans(const std::string& directory, const std::string& name, const std::set<std::string>& known);
   void keep(const RunDescription& description, const std::vector<IndexRow>& rows);
+  void keep_components(const std::string& bytes);
   void report_conflict(std::span<const KnownTrace> traces);
   void report_collisions();
 
@@ -104,6 +106,7 @@ class Verification {
   bool knows_all_bars_ = true;               // that some run refers to: every run.json could be read
   std::vector<std::string> run_ids_;
   std::vector<KnownTrace> traces_;
+  std::set<Digest> components_;
   Texts feeds_, codes_;
 };
 
@@ -149,6 +152,7 @@ std::optional<std::vector<IndexRow>> Verification::check_described_files(const R
   for (const RunDescription::File& entry : description.files) {
     const std::optional<std::string> bytes = read(join_path(run.path, entry.path), entry.path);
     const bool is_whole = bytes && is_as_recorded(entry.path, *bytes, entry.size, entry.sha256);
+    if (is_whole && entry.path == file::kStrategyComponents) keep_components(*bytes);
     if (entry.path != file::kStrategyIndex) continue;
     is_listed = true;
     if (is_whole) index = bytes;
@@ -281,6 +285,13 @@ void Verification::keep(const RunDescription& description, const std::vector<Ind
   }
 }
 
+// Strategies inside others have a hash as well.
+void Verification::keep_components(const std::string& bytes) {
+  const Result<std::vector<Digest>> digests = decode_component_digests(bytes, file::kStrategyComponents);
+  if (!digests.ok()) return tell(Kind::damage, digests.status().message());
+  components_.insert(digests->begin(), digests->end());
+}
+
 void Verification::compare_traces() {
   run_id_.clear();
   const auto key = [](const KnownTrace& trace) { return std::tie(trace.digest, trace.feed, trace.code); };
@@ -325,7 +336,7 @@ void Verification::report_conflict(std::span<const KnownTrace> traces) {
                    fmt::join(named, " | "), has_code ? "" : ", or was not the same"));
 }
 
-// Traces are sorted by digest: whoever shares the first digits stands side by side.
+// In sorted order whoever shares the first digits stands side by side.
 void Verification::report_collisions() {
   std::vector<std::string> sharing;
   const auto tell_sharing = [&] {
@@ -339,15 +350,18 @@ void Verification::report_collisions() {
     sharing.clear();
   };
   constexpr size_t kHashBytes = kStrategyHashLength / 2;
-  const KnownTrace* previous = nullptr;
-  for (const KnownTrace& trace : traces_) {
-    if (previous != nullptr && trace.digest == previous->digest) continue;
-    const bool shares = previous != nullptr &&
-                        std::equal(trace.digest.begin(), trace.digest.begin() + kHashBytes, previous->digest.begin());
+  std::vector<Digest> digests(components_.begin(), components_.end());
+  for (const KnownTrace& trace : traces_) digests.push_back(trace.digest);
+  std::ranges::sort(digests);
+  digests.erase(std::ranges::unique(digests).begin(), digests.end());
+  const Digest* previous = nullptr;
+  for (const Digest& digest : digests) {
+    const bool shares =
+        previous != nullptr && std::equal(digest.begin(), digest.begin() + kHashBytes, previous->begin());
     if (!shares) tell_sharing();
-    if (shares && sharing.empty()) sharing.push_back(to_hex(previous->digest));
-    if (shares) sharing.push_back(to_hex(trace.digest));
-    previous = &trace;
+    if (shares && sharing.empty()) sharing.push_back(to_hex(*previous));
+    if (shares) sharing.push_back(to_hex(digest));
+    previous = &digest;
   }
   tell_sharing();
 }

@@ -1,9 +1,15 @@
 """strategy_components.parquet: strategies inside strategies, recorded by the program and read back with pyarrow."""
 
+import fcntl
 import hashlib
 import json
 import math
+import os
+import pty
 import random
+import struct
+import subprocess
+import termios
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -223,6 +229,28 @@ def test_weights_that_do_not_sum_to_one_are_kept_and_flagged(workspace, signalbo
     assert "sum to" not in record(workspace, [{"strategy": even}, DEEP], run="even")[0].err
 
 
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        (("0.5", 0.5), 'weight "0.5" of the root is no number'),
+        ((True, 0.5), "weight true of the root is no number"),
+        ((10**399, 0.5), f"weight 1{'0' * 23}... of the root is too large"),
+        ((1e308, 1e308), "weights of the root do not sum to 1"),
+        ((0.5, 0.5, None), "2 of 3 strategies of the root have a weight"),
+    ],
+)
+def test_weights_that_cannot_be_summed_are_kept_and_flagged(workspace, signalbook, weights, message):
+    leaves = [{"rsi": {"period": n} | ({} if w is None else {"weight": w})} for n, w in enumerate(weights)]
+    outcome, run = record(workspace, [{"strategy": leaves}])
+    assert f"warning: strategy s0: {message}; kept as given\n" in outcome.err
+    rows = read_components(run)
+    numbers = [w if type(w) is float else None for w in weights]
+    assert [(row["weight"], row["weight_sum"]) for row in rows] == [(number, None) for number in numbers]
+    tree = signalbook.ok("show", "s0", "--store", run).out.split("\ncomponents\n", 1)[1].splitlines()
+    assert tree[0].endswith("  ! " + message.replace(" of the root", ""))
+    assert "  weight " in tree[1]
+
+
 def random_tree(r, depth, weighted=0.8):
     """A configuration, weights inside the parameters, beside them, or not there."""
     if depth == 0 or r.random() < 0.3:
@@ -258,6 +286,20 @@ def walk(node, path="", effective=1.0):
             yield from walk(child, here, share)
 
 
+def groups(node):
+    """Every list of strategies with its weights, as the rows of walk say them."""
+    rows = list(walk(node))
+    for parent in {row[0].rpartition(".")[0] for row in rows}:
+        yield [row[2] for row in rows if row[0].rpartition(".")[0] == parent]
+
+
+def is_flagged(weights):
+    given = [weight for weight in weights if weight is not None]
+    if len(given) < len(weights):
+        return len(given) > 0
+    return not math.isclose(sum(given), 1, rel_tol=0, abs_tol=1e-9)
+
+
 def test_random_trees_against_a_slow_recursion(workspace):
     r = random.Random(7)
     trees = [{"strategy": [random_tree(r, 4, w), random_tree(r, 3, w)]} for w in [1.0] * 12 + [0.7] * 12]
@@ -271,7 +313,7 @@ def test_random_trees_against_a_slow_recursion(workspace):
         columns = ("path", "depth", "weight", "weight_sum", "effective_weight", "is_leaf")
         assert [tuple(row[name] for name in columns) for row in mine] == expected
         deepest = max([deepest, *(row[1] for row in expected)])
-        flagged += any(row[3] is not None and not math.isclose(row[3], 1, rel_tol=0, abs_tol=1e-9) for row in expected)
+        flagged += any(is_flagged(weights) for weights in groups(tree))
     assert deepest >= 4 and flagged > 3
     assert f"{flagged - 3} more configurations have weights that do not sum to 1" in outcome.err
 
@@ -331,3 +373,31 @@ def test_show_draws_the_tree(workspace, signalbook, config):
         assert row["weight"] is None or f"weight {row['weight']:g}" in line
     assert "\ncomponents\n" not in signalbook.ok("show", "s1", "--store", run).out
     assert "─" not in signalbook.ok("show", "s0", "--store", run, "--format", "json").out
+
+
+def test_the_tree_fits_a_narrow_terminal(workspace, signalbook):
+    _, run = record(workspace, [COMPOSITE])
+    reader, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    command = [os.environ["SIGNALBOOK_PROGRAM"], "show", "s0", "--store", str(run)]
+    with subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL) as process:
+        os.close(terminal)
+        text = b""
+        while True:
+            try:
+                part = os.read(reader, 65536)
+            except OSError:  # Linux says so at the end
+                break
+            if not part:
+                break
+            text += part
+    os.close(reader)
+    assert process.returncode == 0
+
+    def tree(shown):
+        return shown.split("\ncomponents\n", 1)[1].split("\nstrategy_config\n", 1)[0].splitlines()
+
+    narrow = tree(text.decode().replace("\r\n", "\n"))
+    whole = tree(signalbook.ok("show", "s0", "--store", run).out)
+    assert narrow == [line if len(line) <= 40 else line[:39] + "…" for line in whole]
+    assert any(line.endswith("…") for line in narrow) and not any("…" in line for line in whole)
