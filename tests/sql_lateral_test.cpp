@@ -155,6 +155,8 @@ TEST(SqlLateral, AnswersLikeAJoinWhicheverColumnsAreUsed) {
       "SELECT sum(px) AS s, count(E1) AS n FROM $ JOIN (SELECT 3::BIGINT AS idx) u USING (idx)",
       "SELECT count(*) AS n FROM $ JOIN (SELECT 3::BIGINT AS \"IDX\") u USING (\"IDX\")",
       "SELECT count(*) AS n FROM $ NATURAL JOIN (SELECT 3::BIGINT AS idx, u FROM range(2) r(u)) v",
+      "SELECT count(*) AS n, count(E1) AS e FROM $ NATURAL JOIN strategies",
+      "SELECT count(*) AS n FROM $ PIVOT (count(px) FOR val IN (0, 1))",
       "SELECT count(*) AS n FROM $ SEMI JOIN (SELECT 3::BIGINT AS idx) u USING (idx)",
       "SELECT sum((SELECT max(i + idx) FROM range(2) r(i))) AS n, count(E1) AS e FROM $",
       "SELECT sum(hash(d, b) % 1000003) AS n FROM $(a, b, c, d)",
