@@ -389,7 +389,8 @@ TEST_F(SqlEngineTest, ReadsAbsolutePathsOfTheStoreThroughLinksToo) {
 
 TEST_F(SqlEngineTest, SaysWhatIsThere) {
   const std::string no_table = ask(store_.scope(), "SELECT * FROM strategys");
-  EXPECT_NE(no_table.find("strategies, components, runs, traces, bars and hash_history"), std::string::npos) << no_table;
+  EXPECT_NE(no_table.find("strategies, components, runs, traces, bars and hash_history"), std::string::npos)
+      << no_table;
   const std::string no_column = ask(store_.scope(), "SELECT perid FROM strategies");
   EXPECT_NE(no_column.find("period"), std::string::npos) << no_column;
   const std::string syntax = ask(store_.scope(), "SELEC 1");

@@ -141,8 +141,8 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   for (const auto& [run_id, why] : rewriting.builder.left_out()) key += "/" + run_id;
   std::shared_ptr<const TraceReader>& reader = readers_[key];
   if (reader == nullptr) {
-    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, rewriting.builder.left_out(),
-                                                  rewriting.connection));
+    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs,
+                                                  rewriting.builder.left_out(), rewriting.connection));
   }
   std::set<std::string> unused;
   if (place_.confined) unused = reader->unused_columns(rewriting.names.words);
@@ -151,7 +151,8 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   std::string& name = rows_functions_[key];
   if (name.empty()) {
     const std::string new_name = fmt::format("signalbook_rows_{}", rows_functions_.size());
-    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column, unused)));
+    RowReader row_reader = TraceReader::row_reader(reader, filename_column, std::move(unused));
+    SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, std::move(row_reader)));
     name = new_name;
   }
   return name;
