@@ -155,6 +155,8 @@ TEST(SqlLateral, AnswersLikeAJoinWhicheverColumnsAreUsed) {
       "SELECT sum(px) AS s, count(E1) AS n FROM $ JOIN (SELECT 3::BIGINT AS idx) u USING (idx)",
       "SELECT count(*) AS n FROM $ JOIN (SELECT 3::BIGINT AS \"IDX\") u USING (\"IDX\")",
       "SELECT count(*) AS n FROM $ NATURAL JOIN (SELECT 3::BIGINT AS idx, u FROM range(2) r(u)) v",
+      "SELECT count(*) AS n, count(E1) AS e FROM $ NATURAL JOIN strategies",
+      "SELECT count(*) AS n FROM $ PIVOT (count(px) FOR val IN (0, 1))",
       "SELECT count(*) AS n FROM $ SEMI JOIN (SELECT 3::BIGINT AS idx) u USING (idx)",
       "SELECT sum((SELECT max(i + idx) FROM range(2) r(i))) AS n, count(E1) AS e FROM $",
       "SELECT sum(hash(d, b) % 1000003) AS n FROM $(a, b, c, d)",
@@ -618,8 +620,13 @@ TEST(SqlPaths, AnAbsolutePathIntoTheStoreIsTheOneFromTheStore) {
   }
   const auto both = [&](const std::string& a, const std::string& b) {
     return ask(*engine, "SELECT run_id, sum(period) AS s FROM read_parquet(['" + a +
+<<<<<<< HEAD
                             "/run_0/strategy_index.parquet', '" + b +
                             "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
+=======
+                            "/run_0/strategy_index.parquet', '" + b +
+                            "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
+>>>>>>> fix-lateral
   };
   EXPECT_EQ(both(real, real), "run_id,s\nrun_0,3.0\nrun_1,2.5\n");
   EXPECT_EQ(both(link, real), both(real, real));
