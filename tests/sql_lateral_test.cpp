@@ -620,13 +620,8 @@ TEST(SqlPaths, AnAbsolutePathIntoTheStoreIsTheOneFromTheStore) {
   }
   const auto both = [&](const std::string& a, const std::string& b) {
     return ask(*engine, "SELECT run_id, sum(period) AS s FROM read_parquet(['" + a +
-<<<<<<< HEAD
                             "/run_0/strategy_index.parquet', '" + b +
                             "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
-=======
-                            "/run_0/strategy_index.parquet', '" + b +
-                            "/run_1/strategy_index.parquet']) GROUP BY ALL ORDER BY ALL");
->>>>>>> fix-lateral
   };
   EXPECT_EQ(both(real, real), "run_id,s\nrun_0,3.0\nrun_1,2.5\n");
   EXPECT_EQ(both(link, real), both(real, real));

@@ -151,13 +151,8 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   std::string& name = rows_functions_[key];
   if (name.empty()) {
     const std::string new_name = fmt::format("signalbook_rows_{}", rows_functions_.size());
-<<<<<<< HEAD
-    SB_RETURN_IF_ERROR(
-        rewriting.connection.add_row_reader(new_name, TraceReader::row_reader(reader, filename_column, unused)));
-=======
     RowReader row_reader = TraceReader::row_reader(reader, filename_column, std::move(unused));
     SB_RETURN_IF_ERROR(rewriting.connection.add_row_reader(new_name, std::move(row_reader)));
->>>>>>> fix-lateral
     name = new_name;
   }
   return name;
