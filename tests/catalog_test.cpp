@@ -319,7 +319,7 @@ TEST(Catalog, AnswersWhileRunsComeAndGo) {
         if (i % 5 == 0) fs::remove_all(store.catalog_path(), ignored);
       }
     });
-    for (int i = 0; i < 25; ++i) {
+    for (int i = 0; i < 12; ++i) {
       const std::string answer = ask(store.scope(),
                                      "SELECT count(*) AS n FROM strategies WHERE strategy_type IS NULL "
                                      "AND strategy_hash = 'hash1' AND run_id LIKE 'run_%'");
