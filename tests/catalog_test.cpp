@@ -313,9 +313,9 @@ TEST(Catalog, AnswersWhileRunsComeAndGo) {
       for (int i = 0; !done; ++i) {
         const fs::path run = store.path() + "/zz" + std::to_string(i % 3);
         fs::copy(source.run_path("run_1"), run, ignored);
-        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        std::this_thread::sleep_for(std::chrono::milliseconds(120));
         fs::remove_all(run, ignored);
-        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        std::this_thread::sleep_for(std::chrono::milliseconds(120));
         if (i % 5 == 0) fs::remove_all(store.catalog_path(), ignored);
       }
     });
