@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/digest.h"
 #include "format/trace_schema.h"
 #include "query/catalog_refresh.h"
 
@@ -94,8 +93,7 @@ std::vector<std::string> Catalog::damaged_files(FileSystem& files, const std::st
   if (!manifest.has_value()) return {kManifestName};
   std::vector<std::string> damaged;
   for (const CatalogManifest::File& file : files_of(*manifest)) {
-    const Result<std::string> bytes = files.read_file(join_path(directory, file.name));
-    if (!bytes.ok() || to_hex(sha256(*bytes)) != file.sha256) damaged.push_back(file.name);
+    if (!is_as_written(files, directory, file)) damaged.push_back(file.name);
   }
   return damaged;
 }

@@ -44,6 +44,11 @@ Result<std::string> digest_of(FileSystem& files, const std::string& path) {
 
 }  // namespace
 
+bool is_as_written(FileSystem& files, const std::string& directory, const CatalogManifest::File& file) {
+  const Result<std::string> digest = digest_of(files, join_path(directory, file.name));
+  return digest.ok() && *digest == file.sha256;
+}
+
 CatalogManifest read_manifest(FileSystem& files, const std::string& directory, int64_t most_checked) {
   const Result<std::string> text = files.read_file(join_path(directory, kManifestName));
   if (!text.ok()) return {};
@@ -55,10 +60,7 @@ CatalogManifest read_manifest(FileSystem& files, const std::string& directory, i
     const std::string path = join_path(directory, file.name);
     const auto stamp = files.stamp(path);
     bool is_same = stamp.ok() && stamp->has_value() && (*stamp)->size == file.size;
-    if (is_same && bytes <= most_checked) {
-      const Result<std::string> digest = digest_of(files, path);
-      is_same = digest.ok() && *digest == file.sha256;
-    }
+    if (is_same && bytes <= most_checked) is_same = is_as_written(files, directory, file);
     // The generation goes on, so that no name is used twice.
     if (!is_same) return {.generation = manifest->generation};
   }

@@ -26,6 +26,9 @@ inline constexpr int64_t kMostChecked = 32 << 20;
 // `most_checked` bytes of them are compared with their digests, above that their sizes only.
 CatalogManifest read_manifest(FileSystem& files, const std::string& directory, int64_t most_checked);
 
+// Whether a file of the catalogue is, byte for byte, the one that was written.
+bool is_as_written(FileSystem& files, const std::string& directory, const CatalogManifest::File& file);
+
 // By run_id; without those that were removed meanwhile.
 Result<std::map<std::string, RunStamp>> stamp_runs(FileSystem& files, std::span<const RunLocation> runs);
 
