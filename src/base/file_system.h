@@ -27,6 +27,25 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 
+// A file that grows at its end, made durable when asked. After a failure nothing more is taken: what is on the disk
+// then is not known, and a sync that is tried again could report as durable what the disk has dropped.
+class AppendFile {
+ public:
+  virtual ~AppendFile() = default;
+  virtual Status append(std::string_view bytes) = 0;
+  // Makes all that was appended durable.
+  virtual Status sync() = 0;
+};
+
+// A file that is read in pieces.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  virtual int64_t size() const = 0;  // when it was opened
+  // Fills `into` from this offset on; returns how many bytes there were, fewer only at the end of the file.
+  virtual Result<size_t> read(int64_t offset, std::span<char> into) = 0;
+};
+
 // A lock on a file, given back by destruction or by the end of the process.
 class FileLock {
  public:
@@ -44,9 +63,13 @@ class FileSystem {
   virtual Result<std::string> read_file(const std::string& path) = 0;
   // Creates a file that must not exist. What was written is durable only after sync_files.
   virtual Status write_new_file(const std::string& path, std::string_view bytes) = 0;
+  // Creates a file that must not exist, to be written piece by piece.
+  virtual Result<std::unique_ptr<AppendFile>> create_append_file(const std::string& path) = 0;
+  // NotFound when there is none.
+  virtual Result<std::unique_ptr<ReadableFile>> open_file(const std::string& path) = 0;
   // Makes the contents of these files durable, all together: one flush of the disk for many files.
   virtual Status sync_files(std::span<const std::string> paths) = 0;
-  // Replaces `to` where it exists. Durable only after sync_directory.
+  // Of a file or a directory. Replaces a file `to` where it exists. Durable only after sync_directory.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   // Makes creations, renames and removals in this directory durable.
   virtual Status sync_directory(const std::string& path) = 0;
@@ -61,7 +84,8 @@ class FileSystem {
   // Nothing when there is no such file.
   virtual Result<std::optional<FileStamp>> stamp(const std::string& path) = 0;
   // Locks a file, which is made where there is none, against other processes and other holders in this one. Nothing
-  // when it is locked and `wait` is false.
+  // when it is locked and `wait` is false. Whoever holds the lock may remove the file: a lock is only given on the file
+  // that has the name.
   virtual Result<std::unique_ptr<FileLock>> lock_file(const std::string& path, bool wait) = 0;
   // Without ".", ".." and links. NotFound when there is no such path.
   virtual Result<std::string> absolute_path(const std::string& path) = 0;

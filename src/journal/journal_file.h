@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "format/signal_encoder.h"
+#include "journal/journal_batch.h"
+
+namespace signalbook {
+
+// The first frame of a journal: whose it is, and what the run is to be.
+struct JournalHeader {
+  std::string writer;
+  int segment = 1;  // a writer that goes on after a crash begins another file
+  // Of the segment before this one, what counts: its whole frames when this one was begun. 0 for the first.
+  int64_t continues_at = 0;
+  int64_t created_at = 0;  // of the run, microseconds since 1970 UTC
+  std::optional<std::string> code_version, note;
+  std::vector<std::pair<std::string, std::string>> tags;
+  MissingSignal missing = MissingSignal::refuse;
+};
+
+// When a journal makes itself durable without being told: after so many bytes, or at the first frame so long after the
+// last time.
+struct JournalOptions {
+  int64_t frame_bytes = int64_t{1} << 20;
+  int64_t sync_bytes = int64_t{64} << 20;
+  int64_t sync_milliseconds = 1000;
+};
+
+// Writes one journal file. What it gathers in batch() becomes a frame when it is large enough, and durable in groups.
+// After an error nothing more is taken: every later call returns that error.
+class JournalWriter {
+ public:
+  // `path` must not exist.
+  static Result<std::unique_ptr<JournalWriter>> create(FileSystem& files, const std::string& path,
+                                                       const JournalHeader& header, const JournalOptions& options = {});
+
+  // What the next frame is to hold.
+  JournalBatch& batch() { return batch_; }
+  // To be called between two things that belong together: writes a frame when the batch is large enough, and syncs when
+  // that is due.
+  Status write_if_large();
+  // Writes what is gathered.
+  Status write();
+  // Writes what is gathered and makes it durable.
+  Status sync();
+  // The same when the oldest thing that is not durable is `milliseconds` old.
+  Status sync_if_older_than(int64_t milliseconds);
+
+  // Whether all that was handed over is durable, and the caller's position that is.
+  bool is_durable() const;
+  int64_t durable_position() const;
+  int64_t byte_count() const;  // of the file
+
+ private:
+  // ...
+  JournalBatch batch_;
+};
+
+// A frame that is not what was written, before the end of what the writer had made durable.
+struct JournalDamage {
+  int64_t offset = 0;     // where the first bad byte's frame begins
+  int64_t lost_bytes = 0; // up to the next whole frame
+  std::string what;
+};
+
+// What a journal file holds.
+struct JournalScan {
+  std::optional<JournalHeader> header;  // none: the first frame is not whole
+  int64_t frame_count = 0;
+  int64_t whole_bytes = 0;  // up to the end of the last whole frame that was visited
+  int64_t torn_bytes = 0;   // behind it: a write that a crash cut off
+  std::vector<JournalDamage> damage;
+};
+
+// Where a frame stands.
+struct JournalPlace {
+  int64_t offset = 0;
+  bool after_damage = false;  // a frame before it is lost
+};
+
+// Reads a journal file frame by frame, in a few MB of memory. Bytes that are no frame are torn when nothing after them
+// was written later than a sync that covers them, else damage; frames behind damage are visited all the same, and
+// marked. Only the first `limit` bytes count, where one is given. `visit` is not called for the header. Stops with the
+// first error of `visit`. NotFound when there is no such file, Invalid when a newer Signalbook wrote it.
+Result<JournalScan> scan_journal(FileSystem& files, const std::string& path, std::optional<int64_t> limit,
+                                 const std::function<Status(const JournalBatch&, const JournalPlace&)>& visit);
+
+// Reads again the frame that a scan has found at this offset. Damaged when it is not there any more.
+Status read_journal_frame(ReadableFile& file, const std::string& path, int64_t offset, JournalBatch* batch);
+
+}  // namespace signalbook
