@@ -21,48 +21,56 @@
 #include "format/signal_matrix.h"
 #include "format/strategy_identity.h"
 #include "format/strategy_tree.h"
+#include "journal/journal_file.h"
+#include "store/run_summary.h"
 #include "store/strategy_index.h"
 #include "store/trace_file.h"
 
 namespace signalbook {
 
+// How a writer comes to its run.
+enum class RunOpening : uint8_t {
+  create,  // the run must not be there
+  join,    // one of several writers: the run is made where it is none yet
+  resume,  // goes on where this writer stopped, or begins where it never did; the run is made where it is none yet
+};
+
 struct RunOptions {
   std::optional<std::string> code_version, note;
   std::vector<std::pair<std::string, std::string>> tags;
-  int64_t created_at = 0;  // microseconds since 1970 UTC; no clock is read here
+  int64_t created_at = 0;  // microseconds since 1970 UTC; no clock is read here. A run that is there keeps its own
   MissingSignal missing = MissingSignal::refuse;
+  RunOpening opening = RunOpening::create;
+  std::string writer = "main";  // no two of a name at a time; names its journal
+  JournalOptions journal;
 };
 
-// What a commit has to tell beside "done".
-struct RunSummary {
-  int64_t strategy_count = 0;
-  int64_t trace_count = 0;
-  int64_t change_count = 0;
-  int64_t signal_count = 0;           // bars observed, over all traces
-  int64_t file_bytes = 0;             // of the trace files
-  std::vector<std::string> warnings;  // what a researcher should look at
-};
-
-// Writes one run: takes signals bar by bar, as one bar of all strategies or as a dense matrix, keeps the changes in
-// memory until a trace is finished, and makes the run visible at once by commit().
+// Writes to one run: takes signals bar by bar, as one bar of all strategies or as a dense matrix. Changes go to the
+// writer's journal in .journal/; in memory stay the last value of each trace and one buffer. commit() makes the run
+// visible at once. What sync() has covered survives any crash: the writer that resumes finds it, and so does
+// recover_run(), which finishes a run whose writers are gone.
 //
-// The run directory is created at the beginning and must not exist. Files in flight end in ".tmp"; nothing in it is a
-// run to any reader before strategy_index.parquet is renamed into place as the last step. A writer that is destroyed
-// without a commit removes what it made.
+// Several processes may write to one run, each as a writer of another name. All but the one that commits end with
+// close().
 //
-// Errors name strategy and bar. After an error only destruction is useful.
+// A writer that is destroyed without commit(), close() or discard() leaves a run to be resumed, without what was not
+// yet synced. Errors name strategy and bar. After an error of record*() what was recorded before still counts, and
+// close() keeps it; after one of the disk only destruction is useful.
 class RunWriter {
  public:
+  // Invalid when the run is there (create), is finished, or has a writer of this name at it.
   static Result<std::unique_ptr<RunWriter>> create(FileSystem& files, const std::string& run_path, RunOptions options);
   ~RunWriter();
   RunWriter(const RunWriter&) = delete;
   RunWriter& operator=(const RunWriter&) = delete;
 
   // The bars that signals speak of. Returns the feed's number. Invalid when a feed of that symbol and timeframe is
-  // there.
+  // there; a writer that resumes gives its feeds again, with the same bars.
   Result<size_t> add_feed(Bars bars);
   // Returns the strategy's number. An id may be added again with the same configuration, not with another.
   Result<size_t> add_strategy(std::string_view strategy_id, const JsonValue& config);
+  // The number of a strategy that was added, before a crash too.
+  std::optional<size_t> find_strategy(std::string_view strategy_id) const;
   // The trace of a strategy on a feed. Whether it holds numbers or labels is told by its first value.
   size_t add_trace(size_t strategy, size_t feed);
 
@@ -74,14 +82,32 @@ class RunWriter {
   // Consecutive bars of these traces of one feed, from `first_bar` on; a column a trace.
   Status record_matrix(std::span<const size_t> traces, BarIndex first_bar, const SignalMatrix& matrix);
 
-  // The end is said: the signal holds until the last bar of the feed. The trace is written and its memory given back.
+  // The end is said: the signal holds until the last bar of the feed.
   Status finish_trace(size_t trace);
 
-  // Finishes what is not finished and makes the run visible, durably.
+  // The caller's own count of what it has handed over (rows of a stream); everything before this call is in it.
+  Status set_position(int64_t position);
+  int64_t position() const;  // of a writer that resumes: how far it is durable
+
+  // Acknowledges: when this returns, all that was recorded is durable.
+  Status sync();
+  // The same when the oldest of it that is not durable is as old as this.
+  Status sync_if_older_than(int64_t milliseconds);
+  bool is_durable() const;             // all that was recorded
+  int64_t durable_position() const;
+
+  // Ends this writer durably and leaves the run unfinished, for others to write to, to resume or to recover.
+  Status close();
+  // Finishes every trace of this writer and makes the run visible, durably, with what its other writers recorded.
+  // Invalid while another writer is at it.
   Result<RunSummary> commit();
+  // Removes the run, as long as this writer has made it and nobody else has joined; else the same as close().
+  Status discard();
 
   // Whether anything was said of this trace, missing values included.
-  bool is_observed(size_t trace) const { return traces_[trace].encoder.last_bar() >= 0; }
+  bool is_observed(size_t trace) const { return last_bar(trace) >= 0; }
+  BarIndex last_bar(size_t trace) const;  // -1 before the first
+  bool is_finished(size_t trace) const;
   const Bars& bars(size_t feed) const { return feeds_[feed].bars; }
   size_t feed_count() const { return feeds_.size(); }
 

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "store/run_summary.h"
+
+namespace signalbook {
+
+// A run made of its journals.
+struct CommittedRun {
+  RunSummary summary;
+  int64_t torn_bytes = 0;           // at the ends of journals, cut off by a crash: dropped
+  std::vector<std::string> damage;  // frames before the end that are not what was written, a line each, file in front
+};
+
+// Finishes a run from the journals of all its writers: traces -> components -> run.json -> index, which is renamed into
+// place last, durably. Reads the journals in as many passes as it needs to stay within `memory_bytes` for changes. The
+// journals stay as they are (remove_journals). Done again it gives the same bytes.
+// The caller holds the run's lock and those of all its writers. Invalid when the journals hold no trace.
+Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path,
+                                int64_t memory_bytes = int64_t{192} << 20);
+
+// After a commit: the journals are of no use any more.
+Status remove_journals(FileSystem& files, const std::string& run_path);
+
+}  // namespace signalbook
