@@ -84,12 +84,12 @@ struct JournalScan {
 // Where a frame stands.
 struct JournalPlace {
   int64_t offset = 0;
-  bool after_damage = false;  // a frame before it is lost
+  int64_t damage_count = 0;  // how many times frames before it are lost
 };
 
 // Reads a journal file frame by frame, in a few MB of memory. Bytes that are no frame are torn when nothing after them
 // was written later than a sync that covers them, else damage; frames behind damage are visited all the same, and
-// marked. Only the first `limit` bytes count, where one is given. `visit` is not called for the header. Stops with the
+// marked by damage_count. Only the first `limit` bytes count, where one is given. `visit` is not called for the header. Stops with the
 // first error of `visit`. NotFound when there is no such file, Invalid when a newer Signalbook wrote it.
 Result<JournalScan> scan_journal(FileSystem& files, const std::string& path, std::optional<int64_t> limit,
                                  const std::function<Status(const JournalBatch&, const JournalPlace&)>& visit);
