@@ -73,7 +73,7 @@ class JournalWriter {
   bool is_gathered() const { return !batch_.empty() || batch_.position != written_position_; }
   size_t gathered_bytes();
   void note_time();
-  // The first error, and every call's after it.
+  // Of the disk: the first error, and every call's after it.
   Status fail(const Status& status);
   // The frame whose payload stands in frame_, behind room for its header.
   Status append_frame();
@@ -86,8 +86,8 @@ class JournalWriter {
   std::unique_ptr<AppendFile> file_;
   JournalBatch batch_;
   std::string frame_;  // scratch
-  // How many of the batch's texts are counted in counted_bytes_, so that none is counted twice.
-  size_t counted_feeds_ = 0, counted_strategies_ = 0, counted_labels_ = 0, counted_bytes_ = 0;
+  // How many of the batch's texts are counted in counted_text_bytes_, so that none is counted twice.
+  size_t counted_feeds_ = 0, counted_strategies_ = 0, counted_labels_ = 0, counted_text_bytes_ = 0;
   uint32_t frame_count_ = 0;
   int64_t written_bytes_ = 0, durable_bytes_ = 0;
   int64_t written_position_ = 0, durable_position_ = 0;
