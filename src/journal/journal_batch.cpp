@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
 // A payload is a row of blocks: this header, then `byte_count` bytes, then zeros up to a multiple of 8. Each type
-// stands at most once, in the order of the numbers, and only where it has items; the position is always there.
+// stands at most once, in the order of the numbers, and only where it has items; the head is always there.
 struct BlockHeader {
   uint32_t type = 0;
   uint32_t item_count = 0;
@@ -24,7 +24,7 @@ struct BlockHeader {
 static_assert(sizeof(BlockHeader) == 16);
 
 enum BlockType : uint32_t {
-  kPosition = 1,
+  kHead = 1,
   kFeeds = 2,
   kStrategies = 3,
   kTraces = 4,
@@ -37,12 +37,17 @@ enum BlockType : uint32_t {
 // A reader that does not know a type with this bit may pass it over.
 constexpr uint32_t kOptionalBit = 0x80000000;
 
+struct BatchHead {
+  int64_t position = 0;
+  uint32_t first_feed = 0, first_strategy = 0, first_trace = 0, first_label = 0;
+};
+
 // These are written as they lie in memory.
 template <typename Item>
 constexpr bool is_plain(size_t size) {
   return std::is_trivially_copyable_v<Item> && sizeof(Item) == size;
 }
-static_assert(is_plain<JournalTrace>(8) && is_plain<JournalChange>(16) && is_plain<JournalLabelChange>(16) &&
+static_assert(is_plain<BatchHead>(24) && is_plain<JournalTrace>(8) && is_plain<JournalChange>(16) && is_plain<JournalLabelChange>(16) &&
               is_plain<JournalPrice>(16) && is_plain<JournalObserved>(16));
 
 constexpr size_t padding_of(uint64_t byte_count) { return static_cast<size_t>(-byte_count & 7); }
@@ -181,16 +186,23 @@ bool take_items(uint32_t count, std::string_view bytes, std::vector<Item>* items
   }
 }
 
-bool take_position(uint32_t count, std::string_view bytes, int64_t* position) {
+bool take_head(uint32_t count, std::string_view bytes, JournalBatch* batch) {
   Taker taker(bytes);
-  return count == 1 && taker.take(position) && taker.at_end();
+  BatchHead head;
+  if (count != 1 || !taker.take(&head) || !taker.at_end()) return false;
+  batch->position = head.position;
+  batch->first_feed = head.first_feed;
+  batch->first_strategy = head.first_strategy;
+  batch->first_trace = head.first_trace;
+  batch->first_label = head.first_label;
+  return true;
 }
 
 // False when the block is none of its type. `known` says whether there is such a type.
 bool take_block(const BlockHeader& header, std::string_view bytes, JournalBatch* batch, bool* known) {
   const uint32_t count = header.item_count;
   switch (header.type) {
-    case kPosition: return take_position(count, bytes, &batch->position);
+    case kHead: return take_head(count, bytes, batch);
     case kFeeds: return take_items(count, bytes, &batch->feeds);
     case kStrategies: return take_items(count, bytes, &batch->strategies);
     case kTraces: return take_items(count, bytes, &batch->traces);
@@ -206,6 +218,10 @@ bool take_block(const BlockHeader& header, std::string_view bytes, JournalBatch*
 }  // namespace
 
 void JournalBatch::clear() {
+  first_feed += static_cast<uint32_t>(feeds.size());
+  first_strategy += static_cast<uint32_t>(strategies.size());
+  first_trace += static_cast<uint32_t>(traces.size());
+  first_label += static_cast<uint32_t>(labels.size());
   feeds.clear();
   strategies.clear();
   traces.clear();
@@ -222,14 +238,19 @@ bool JournalBatch::empty() const {
 }
 
 size_t JournalBatch::byte_count() const {
-  return sizeof(BlockHeader) + sizeof(position) + block_size(feeds) + block_size(strategies) + block_size(traces) +
+  return sizeof(BlockHeader) + sizeof(BatchHead) + block_size(feeds) + block_size(strategies) + block_size(traces) +
          block_size(labels) + block_size(changes) + block_size(label_changes) + block_size(prices) +
          block_size(observed);
 }
 
 void encode_batch(const JournalBatch& batch, std::string* bytes) {
-  append_plain(BlockHeader{.type = kPosition, .item_count = 1, .byte_count = sizeof(batch.position)}, bytes);
-  append_plain(batch.position, bytes);
+  append_plain(BlockHeader{.type = kHead, .item_count = 1, .byte_count = sizeof(BatchHead)}, bytes);
+  append_plain(BatchHead{.position = batch.position,
+                         .first_feed = batch.first_feed,
+                         .first_strategy = batch.first_strategy,
+                         .first_trace = batch.first_trace,
+                         .first_label = batch.first_label},
+               bytes);
   append_block(kFeeds, batch.feeds, bytes);
   append_block(kStrategies, batch.strategies, bytes);
   append_block(kTraces, batch.traces, bytes);
@@ -243,7 +264,7 @@ void encode_batch(const JournalBatch& batch, std::string* bytes) {
 Status decode_batch(std::string_view payload, JournalBatch* batch) {
   batch->clear();
   Taker blocks(payload);
-  uint32_t last_type = 0;  // the position's is the first
+  uint32_t last_type = 0;
   while (!blocks.at_end()) {
     BlockHeader header;
     std::string_view bytes;
@@ -251,7 +272,7 @@ Status decode_batch(std::string_view payload, JournalBatch* batch) {
         !blocks.take_zeros(padding_of(header.byte_count))) {
       return Status::damaged(fmt::format("block of type {} is cut off", header.type));
     }
-    const bool in_order = last_type == 0 ? header.type == kPosition : header.type > last_type;
+    const bool in_order = last_type == 0 ? header.type == kHead : header.type > last_type;
     if (!in_order) return Status::damaged(fmt::format("block of type {} stands after {}", header.type, last_type));
     last_type = header.type;
     bool known = true;

@@ -106,9 +106,9 @@ struct JournalDamage {
 // What a journal file holds.
 struct JournalScan {
   std::optional<JournalHeader> header;  // none: the first frame is not whole
-  int64_t frame_count = 0;                // visited: the header is not among them
-  int64_t whole_bytes = 0;  // up to the end of the last whole frame that was visited or is the header
-  int64_t torn_bytes = 0;   // behind it: a write that a crash cut off
+  int64_t frame_count = 0;              // visited: the header is not among them
+  int64_t whole_bytes = 0;              // up to the end of the last whole frame
+  int64_t torn_bytes = 0;               // behind it: a write that a crash cut off
   std::vector<JournalDamage> damage;
 };
 
@@ -120,8 +120,8 @@ struct JournalPlace {
 
 // Reads a journal file frame by frame, in a few MB of memory. Bytes that are no frame are torn when nothing after them
 // was written later than a sync that covers them, else damage; frames behind damage are visited all the same, and
-// marked by damage_count. Only the first `limit` bytes count, where one is given. `visit` is not called for the header. Stops with the
-// first error of `visit`. NotFound when there is no such file, Invalid when a newer Signalbook wrote it.
+// marked by damage_count. Only the first `limit` bytes count, where one is given. `visit` is not called for the header.
+// Stops with the first error of `visit`. NotFound when there is no such file, Invalid when a newer Signalbook wrote it.
 Result<JournalScan> scan_journal(FileSystem& files, const std::string& path, std::optional<int64_t> limit,
                                  const std::function<Status(const JournalBatch&, const JournalPlace&)>& visit);
 

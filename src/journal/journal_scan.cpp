@@ -151,7 +151,6 @@ class Scanner {
 
   void add_damage(int64_t offset, int64_t size, std::string what) {
     scan_.damage.push_back({.offset = offset, .lost_bytes = size, .what = std::move(what)});
-    after_damage_ = true;
   }
 
   void add_missing_end(int64_t offset, uint32_t next_number) {
@@ -176,7 +175,7 @@ class Scanner {
     scan_.whole_bytes = header.end();
     if (header.number == 0) return Status();
     ++scan_.frame_count;
-    return visit_(batch_, JournalPlace{.offset = header.offset, .after_damage = after_damage_});
+    return visit_(batch_, JournalPlace{.offset = header.offset, .damage_count = static_cast<int64_t>(scan_.damage.size())});
   }
 
   Status take_header(std::string_view payload) {
@@ -205,7 +204,6 @@ class Scanner {
   JournalScan scan_;
   int64_t known_durable_ = 0;  // by the frames seen so far
   int64_t looked_until_ = 0;
-  bool after_damage_ = false;
 };
 
 }  // namespace
