@@ -5,8 +5,9 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 
-#include "format/file_names.h"
+#include "format/trace_schema.h"
 #include "ingest/bars_input.h"
 #include "ingest/progress.h"
 #include "ingest/signals_input.h"
@@ -76,7 +77,7 @@ class Recorder {
  private:
   Result<bool> is_finished() const {
     if (request_.options.opening != RunOpening::resume) return false;
-    return files_.file_exists(join_path(request_.run_path, kIndexFileName));
+    return files_.file_exists(join_path(request_.run_path, file::kStrategyIndex));
   }
 
   Status read_files() {
@@ -178,24 +179,22 @@ class Recorder {
     const int64_t rows = writer_->position();
     if (anew && (!request_.stream || rows == 0)) {
       const Status discarded = writer_->discard();
-      return discarded.ok() ? error : add(error, fmt::format("; the run stays: {}", discarded.message()));
+      return discarded.ok() ? error : error.with(fmt::format("; the run stays: {}", discarded.message()));
     }
-    const Status closed = writer_->close();
-    const int64_t durable = closed.ok() ? rows : writer_->durable_position();
+    const int64_t durable_before = writer_->durable_position();
+    const int64_t durable = writer_->close().ok() ? rows : durable_before;
     if (!request_.stream) {
-      return add(error, fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
+      return error.with(fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
                                     "signalbook recover {}",
                                     request_.run_path));
     }
     if (error.code() == StatusCode::invalid) {
-      return add(error, fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable),
+      return error.with(fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable),
                                     durable + 1));
     }
-    return add(error, fmt::format("; {} durable: go on with --resume, or finish with: signalbook recover {}",
+    return error.with(fmt::format("; {} durable: go on with --resume, or finish with: signalbook recover {}",
                                   count_rows(durable), request_.run_path));
   }
-
-  static Status add(const Status& error, const std::string& more) { return error.with(more); }
 
   Status finish_traces() {
     for (size_t trace = 0; trace < writer_->trace_count(); ++trace) SB_RETURN_IF_ERROR(writer_->finish_trace(trace));
