@@ -56,7 +56,7 @@ class Recorder {
     progress_.emplace(*writer_, progress_options());
 
     const Status recorded = record();
-    outcome_.row_count = writer_->position();
+    outcome_.row_count = request_.stream ? writer_->position() : progress_->row_count();
     if (progress_->was_interrupted()) {
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::interrupted;
@@ -96,7 +96,7 @@ class Recorder {
   }
 
   Progress::Options progress_options() const {
-    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt};
+    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt, .sets_position = request_.stream.has_value()};
     if (!request_.stream) return options;
     // Acknowledged rows may be 100 ms old at the most, and the disk needs a part of that.
     options.sync_after = request_.stream->acknowledge ? 50ms : 1000ms;
@@ -125,7 +125,8 @@ class Recorder {
         is_long_form(*signals_) ? record_long_form(*signals_, recording) : record_wide_form(*signals_, recording);
     if (!recorded.ok()) return recorded.at(signals_name());
     if (!signals_->is_ended()) return closed_without_end();
-    if (request_.stream) SB_RETURN_IF_ERROR(progress_->finish());
+    // A file is given whole each time, so there is no row to go on from, whatever was there before.
+    SB_RETURN_IF_ERROR(request_.stream ? progress_->finish() : writer_->set_position(0));
     if (!request_.is_one_of_several) {
       if (const auto warning = warn_of_silent(*writer_, recording)) outcome_.warnings.push_back(*warning);
     }
