@@ -37,6 +37,10 @@ std::optional<std::pair<std::string, int>> parse_segment(std::string_view name) 
 
 std::string journal_directory(const std::string& run_path) { return join_path(run_path, kJournalDirectory); }
 
+std::string done_journal_directory(const std::string& run_path) {
+  return join_path(run_path, std::string(kJournalDirectory) + ".done");
+}
+
 std::string segment_path(const std::string& run_path, const std::string& writer, int segment) {
   return path_of(run_path, fmt::format("{}-{:04}{}", writer, segment, kSegmentSuffix));
 }
