@@ -88,6 +88,11 @@ std::string encode_run_description(const RunDescription& description) {
     files.emplace_back(JsonValue::Object{
         {"path", JsonValue(file.path)}, {"size", JsonValue(file.size)}, {"sha256", JsonValue(file.sha256)}});
   }
+  JsonValue::Array writers;
+  for (const RunDescription::Writer& writer : description.writers) {
+    writers.emplace_back(
+        JsonValue::Object{{"name", JsonValue(writer.name)}, {"position", JsonValue(writer.position)}});
+  }
   return seal_json({
       {"format_version", JsonValue(int64_t{kFormatVersion})},
       {"run_id", JsonValue(description.run_id)},
@@ -96,6 +101,7 @@ std::string encode_run_description(const RunDescription& description) {
       {"code_version", optional_text(description.code_version)},
       {"tags", JsonValue(std::move(tags))},
       {"note", optional_text(description.note)},
+      {"writers", JsonValue(std::move(writers))},
       {"layout", JsonValue(description.layout)},
       {"counts", JsonValue(JsonValue::Object{{"strategies", JsonValue(description.strategy_count)},
                                              {"traces", JsonValue(description.trace_count)},
@@ -134,6 +140,13 @@ Result<RunDescription> decode_run_description(std::string_view text, const std::
                                  .bars_size = feed.optional_integer("bars_size"),
                                  .bars_sha256 = feed.optional_text("bars_sha256")});
     SB_RETURN_IF_ERROR(feed.status());
+  }
+  if (json->find("writers") != nullptr) {  // runs of earlier versions and of others have none
+    for (const JsonValue& value : members.array("writers")) {
+      Members writer(value, file_name + ": writers");
+      description.writers.push_back({.name = writer.text("name"), .position = writer.integer("position")});
+      SB_RETURN_IF_ERROR(writer.status());
+    }
   }
   if (const JsonValue* tags = json->find("tags"); tags != nullptr && tags->object() != nullptr) {
     for (const auto& [key, value] : *tags->object()) {
