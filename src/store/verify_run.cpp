@@ -31,7 +31,9 @@ namespace {
 using Kind = Finding::Kind;
 using Rows = std::vector<IndexRow>;
 
-constexpr const char* kSealFault = ": does not vouch for itself; another program wrote it, or its member sha256 is damaged";
+constexpr const char* kRunLock = ".lock";  // store/run_journals.h
+constexpr const char* kSealFault =
+    ": does not vouch for itself; another program wrote it, or its member sha256 is damaged";
 
 // A bars file of the store, read once for all runs that share it.
 struct BarsFile {
@@ -139,7 +141,7 @@ Status Verification::check_run(const RunLocation& run) {
     }
   }
   check_traces(run, *rows);
-  std::set<std::string> known = {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents, kRunLockName};
+  std::set<std::string> known = {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents, kRunLock};
   if (description) {
     for (const RunDescription::File& entry : description->files) known.insert(entry.path);
   }
