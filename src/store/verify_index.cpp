@@ -17,7 +17,7 @@ namespace signalbook {
 
 namespace {
 
-constexpr const char* kSource = "the configuration";
+constexpr const char* kSource = "the configuration gives";
 
 Result<JsonValue> normalize_text(const std::string& config) {
   SB_ASSIGN_OR_RETURN(const JsonValue json, parse_json(config));
@@ -90,7 +90,7 @@ std::vector<std::string> check_components(std::string_view bytes, const std::vec
     if (!known.insert(digest).second) continue;
     for (StrategyComponent& component : list_components(*node)) components.push_back({digest, std::move(component)});
   }
-  return compare_tables(components_table(components), *table, "the configurations",
+  return compare_tables(components_table(components), *table, "the configurations give",
                         [](const std::string&) { return false; });
 }
 

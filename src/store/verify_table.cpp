@@ -87,7 +87,7 @@ bool is_same_cell(const TableColumn& a, const TableColumn& b, size_t row) {
 std::vector<std::string> compare_tables(const Table& expected, const Table& actual, const std::string& source,
                                         const std::function<bool(const std::string&)>& passes_over) {
   if (expected.row_count() != actual.row_count()) {
-    return {fmt::format("{} rows, {} gives {}", actual.row_count(), source, expected.row_count())};
+    return {fmt::format("{} rows, {} {}", actual.row_count(), source, expected.row_count())};
   }
   std::vector<std::string> differences;
   for (const TableColumn& column : expected.columns) {
@@ -102,7 +102,7 @@ std::vector<std::string> compare_tables(const Table& expected, const Table& actu
     }
     const auto fault = first_fault(expected.row_count(), [&](size_t row) -> std::optional<std::string> {
       if (is_same_cell(column, *found, row)) return std::nullopt;
-      return fmt::format("column '{}' is {}, {} gives {}", column.name, cell_text(*found, row), source,
+      return fmt::format("column '{}' is {}, {} {}", column.name, cell_text(*found, row), source,
                          cell_text(column, row));
     });
     if (fault) differences.push_back(*fault);
