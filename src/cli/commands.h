@@ -66,7 +66,8 @@ struct DiffOptions {
 Status run_diff(const DiffOptions& options);
 
 struct VerifyOptions {
-  CommonOptions common;
+  CommonOptions common;  // store may be a trace file
+  bool deep = false;
 };
 Status run_verify(const VerifyOptions& options);
 

@@ -123,7 +123,8 @@ int run(int argc, char** argv) {
   VerifyOptions verify;
   command = app.add_subcommand("verify", "Check that every file of a store or run is the one that was recorded");
   command->add_option("path,--store", verify.common.store,
-                      "A store or a run (else SIGNALBOOK_STORE, else where you are)");
+                      "A store, a run or a trace file (else SIGNALBOOK_STORE, else where you are)");
+  command->add_flag("--deep", verify.deep, "Decode every file too, and hold it against the others");
   command->add_flag("--quiet,-q", verify.common.quiet, "Nothing but what was found");
   command->callback([&] { status = run_verify(verify); });
 

@@ -56,6 +56,8 @@ class RunBuilder {
   struct Feed {
     Bars bars;
     std::string data_id;
+    int64_t file_size = 0;  // of the store's file, once it is there
+    std::string file_sha256;
   };
 
   Result<IndexRow> make_row(const RecordedTrace& trace);
