@@ -94,13 +94,15 @@ struct JournalBatch {
   bool operator==(const JournalBatch&) const = default;
 
   void clear();  // keeps the memory; position stays, and the first numbers go on behind what was declared
-  size_t byte_count() const;  // about what it takes as a frame
+  bool empty() const;         // whatever the position is
+  size_t byte_count() const;  // of the payload; goes over all texts
 };
 
 // The payload of a frame, appended to `bytes`; a multiple of 8 bytes. docs/format.md has the layout.
 void encode_batch(const JournalBatch& batch, std::string* bytes);
 
-// Damaged when the payload is none. `payload` may have any alignment.
+// Damaged when the payload is none, Invalid when a newer Signalbook wrote it; the batch then holds some of it.
+// `payload` may have any alignment.
 Status decode_batch(std::string_view payload, JournalBatch* batch);
 
 }  // namespace signalbook

@@ -79,6 +79,11 @@ std::string encode_run_description(const RunDescription& description) {
     files.emplace_back(JsonValue::Object{
         {"path", JsonValue(file.path)}, {"size", JsonValue(file.size)}, {"sha256", JsonValue(file.sha256)}});
   }
+  JsonValue::Array writers;
+  for (const RunDescription::Writer& writer : description.writers) {
+    writers.emplace_back(
+        JsonValue::Object{{"name", JsonValue(writer.name)}, {"position", JsonValue(writer.position)}});
+  }
   const JsonValue json(JsonValue::Object{
       {"format_version", JsonValue(int64_t{kFormatVersion})},
       {"run_id", JsonValue(description.run_id)},
@@ -87,6 +92,7 @@ std::string encode_run_description(const RunDescription& description) {
       {"code_version", optional_text(description.code_version)},
       {"tags", JsonValue(std::move(tags))},
       {"note", optional_text(description.note)},
+      {"writers", JsonValue(std::move(writers))},
       {"layout", JsonValue(description.layout)},
       {"counts", JsonValue(JsonValue::Object{{"strategies", JsonValue(description.strategy_count)},
                                              {"traces", JsonValue(description.trace_count)},
@@ -119,6 +125,13 @@ Result<RunDescription> decode_run_description(std::string_view text, const std::
                                  .first_ts = feed.time("first_ts"),
                                  .last_ts = feed.time("last_ts")});
     SB_RETURN_IF_ERROR(feed.status());
+  }
+  if (json->find("writers") != nullptr) {  // runs of earlier versions and of others have none
+    for (const JsonValue& value : members.array("writers")) {
+      Members writer(value, file_name + ": writers");
+      description.writers.push_back({.name = writer.text("name"), .position = writer.integer("position")});
+      SB_RETURN_IF_ERROR(writer.status());
+    }
   }
   if (const JsonValue* tags = json->find("tags"); tags != nullptr && tags->object() != nullptr) {
     for (const auto& [key, value] : *tags->object()) {

@@ -25,11 +25,17 @@ struct RunDescription {
     std::string sha256;
   };
 
+  struct Writer {  // who recorded the run, and how much of its input it had handed over
+    std::string name;
+    int64_t position = 0;
+  };
+
   std::string run_id;
   int64_t created_at = 0;
   std::vector<Feed> feeds;
   std::optional<std::string> code_version, note;
   std::vector<std::pair<std::string, std::string>> tags;
+  std::vector<Writer> writers;
   std::string layout = "files";
   int64_t strategy_count = 0, trace_count = 0, change_count = 0;
   std::vector<File> files;

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <memory>
+#include <string>
+#include <utility>
+
 #include "base/file_system.h"
 
 namespace signalbook {
@@ -19,6 +23,12 @@ class FailingFileSystem : public FileSystem {
     (void)disk_.write_new_file(path, bytes.substr(0, bytes.size() / 2));  // a full disk leaves half a file
     return failure("write", path);
   }
+  Result<std::unique_ptr<AppendFile>> create_append_file(const std::string& path) override {
+    if (fails()) return failure("create", path);
+    SB_ASSIGN_OR_RETURN(std::unique_ptr<AppendFile> file, disk_.create_append_file(path));
+    return std::unique_ptr<AppendFile>(std::make_unique<FailingAppendFile>(*this, path, std::move(file)));
+  }
+  Result<std::unique_ptr<ReadableFile>> open_file(const std::string& path) override { return disk_.open_file(path); }
   Status sync_files(std::span<const std::string> paths) override {
     return fails() ? failure("sync", paths.front()) : disk_.sync_files(paths);
   }
@@ -50,6 +60,29 @@ class FailingFileSystem : public FileSystem {
   Result<std::string> absolute_path(const std::string& path) override { return disk_.absolute_path(path); }
 
  private:
+  class FailingAppendFile : public AppendFile {
+   public:
+    FailingAppendFile(FailingFileSystem& disk, std::string path, std::unique_ptr<AppendFile> file)
+        : disk_(disk), path_(std::move(path)), file_(std::move(file)) {}
+
+    Status append(std::string_view bytes) override {
+      if (!failure_.ok()) return failure_;
+      if (!disk_.fails()) return failure_ = file_->append(bytes);
+      (void)file_->append(bytes.substr(0, bytes.size() / 2));
+      return failure_ = failure("write", path_);
+    }
+    Status sync() override {
+      if (failure_.ok()) failure_ = disk_.fails() ? failure("sync", path_) : file_->sync();
+      return failure_;
+    }
+
+   private:
+    FailingFileSystem& disk_;
+    std::string path_;
+    std::unique_ptr<AppendFile> file_;
+    Status failure_;  // after one nothing more is taken, and no operation counted
+  };
+
   bool fails() {
     const int64_t operation = count_++;
     return fails_for_good_ ? operation >= failing_operation_ : operation == failing_operation_;
