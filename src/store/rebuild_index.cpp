@@ -374,9 +374,13 @@ Result<RebuildReport> rebuild_tables(FileSystem& files, const std::string& run_p
   return Rebuild(files, run_path, options).run(fallback);
 }
 
-Result<RebuildReport> rebuild_index(FileSystem& files, const std::string& run_path, const RebuildOptions& options) {
-  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(run_path));
-  if (!exists) return Status::not_found(fmt::format("{} is no directory", run_path));
+Result<RebuildReport> rebuild_index(FileSystem& files, const std::string& given_path, const RebuildOptions& options) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(given_path));
+  if (!exists) return Status::not_found(fmt::format("{} is no directory", given_path));
+  std::string run_path = given_path;
+  if (const std::string name = file_name_of(given_path); name == "." || name == "..") {
+    SB_ASSIGN_OR_RETURN(run_path, files.absolute_path(given_path));  // its own name stands in run.json
+  }
   const auto check_journal = [&]() -> Status {
     SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(run_path)));
     if (!has_journal) return Status();

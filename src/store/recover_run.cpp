@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <utility>
@@ -178,7 +179,7 @@ Result<RecoveryReport> recover_run(FileSystem& files, const std::string& given_p
     SB_ASSIGN_OR_RETURN(run_path, files.absolute_path(given_path));  // its own name is in the notes
   }
   SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, run_path));
-  if (!is_run) return Status::not_found(fmt::format("{} is no run, and none that died", run_path));
+  if (!is_run) return Status::not_found(fmt::format("{} is no run, nor what is left of one", given_path));
   if (options.is_dry) {
     SB_ASSIGN_OR_RETURN(RunInspection found, inspect_run(files, run_path, /*writers_are_locked=*/false));
     return Recovery(files, run_path, options, std::move(found)).run();

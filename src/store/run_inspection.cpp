@@ -171,8 +171,10 @@ Status Inspection::look_at_traces() {
 // The earliest writer's header says what the run is, as it does to commit_run().
 void Inspection::describe(const WriterRecord& writer) {
   if (!writer.header) return;
-  if (found_.recorded && found_.recorded->created_at <= writer.header->created_at) return;
-  found_.recorded = RunDescription();
+  const bool is_first = !found_.recorded;
+  if (is_first) found_.recorded = RunDescription();
+  found_.recorded->writers.push_back({.name = writer.writer, .position = writer.position});
+  if (!is_first && found_.recorded->created_at <= writer.header->created_at) return;
   found_.recorded->created_at = writer.header->created_at;
   found_.recorded->code_version = writer.header->code_version;
   found_.recorded->note = writer.header->note;
@@ -282,14 +284,17 @@ Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std
 
 Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(path));
+  const std::string journal = file_name_of(journal_directory(path)), lock = file_name_of(run_lock_path(path));
   for (const DirectoryEntry& entry : entries) {
-    const std::string journal = file_name_of(journal_directory(path));
     if (entry.is_directory && (entry.name == journal || entry.name == file::kTracesDirectory)) return true;
+    if (!entry.is_directory && entry.name == lock) return true;
     for (const char* name : {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents}) {
       if (!entry.is_directory && (entry.name == name || entry.name == name + std::string(kTemporarySuffix))) return true;
     }
   }
-  return entries.empty();  // a recording that died at its very beginning
+  if (!entries.empty()) return false;
+  // A recording that died at its very beginning; elsewhere an empty directory is anybody's.
+  return files.file_exists(join_path(join_path(parent_path(path), file::kStoreDirectory), file::kStoreMarker));
 }
 
 Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked) {
