@@ -102,7 +102,7 @@ Result<size_t> RunWriter::add_strategy(std::string_view strategy_id, const JsonV
     const Digest& other = strategies_[known->second].digest;
     if (other == digest) return known->second;
     return Status::invalid(fmt::format("strategy_id {} is given twice with different configurations: {} and {} ({})",
-                                       strategy_id, short_digest(other), short_digest(digest), to_json(config)));
+                                       strategy_id, to_hex(other).substr(0, 12), to_hex(digest).substr(0, 12), to_json(config)));
   }
   SB_RETURN_IF_ERROR(make_room());
   strategies_.push_back({.id = known->first, .digest = digest});
