@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/recovery_text.h"
+#include "cli/text_table.h"
 #include "store/rebuild_index.h"
 
 namespace signalbook::cli {

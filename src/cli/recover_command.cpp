@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/recovery_text.h"
+#include "cli/text_table.h"
 #include "format/trace_schema.h"
 #include "store/recover_run.h"
 #include "store/run_inspection.h"

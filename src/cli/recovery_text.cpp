@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/utf8.h"
+#include "cli/text_table.h"
 
 namespace signalbook::cli {
 
