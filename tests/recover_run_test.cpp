@@ -187,19 +187,25 @@ TEST(RecoverRun, DoesWhatTheTableSays) {
         EXPECT_EQ(recover(disk).status().code(), StatusCode::not_found);
         return;
       case RecoveryAction::finish:
-        if (facts.journal == JournalFact::whole) EXPECT_EQ(files_of_store(disk), committed);
+        if (facts.journal == JournalFact::whole) {
+          EXPECT_EQ(files_of_store(disk), committed);
+        }
         break;
       case RecoveryAction::rebuild:
         if (facts.traces == TracesFact::whole && wanted.bars == BarsFact::there) {
           EXPECT_EQ(after.at("run_1/strategy_index.parquet"), committed.at("run_1/strategy_index.parquet"));
           EXPECT_EQ(after.at("run_1/strategy_components.parquet"), committed.at("run_1/strategy_components.parquet"));
           const bool is_described = facts.description == DescriptionFact::whole;
-          if (is_described) EXPECT_EQ(after.at("run_1/run.json"), committed.at("run_1/run.json"));
+          if (is_described) {
+            EXPECT_EQ(after.at("run_1/run.json"), committed.at("run_1/run.json"));
+          }
         }
         break;
       case RecoveryAction::keep:
       case RecoveryAction::clean:
-        if (wanted.bars == BarsFact::there) EXPECT_EQ(files_of_store(disk), committed);
+        if (wanted.bars == BarsFact::there) {
+          EXPECT_EQ(files_of_store(disk), committed);
+        }
         break;
     }
     const auto run = RunReader::open(disk, kRun);
@@ -314,7 +320,8 @@ TEST(RecoverRun, SavesWhatIsWholeOfADamagedJournal) {
   EXPECT_EQ(report->action, RecoveryAction::finish);
   EXPECT_FALSE(report->damage.empty());
   std::set<std::string> ids;
-  for (const IndexRow& row : RunReader::open(disk, kRun).value()->rows()) ids.insert(row.strategy_id);
+  const auto run = RunReader::open(disk, kRun).value();
+  for (const IndexRow& row : run->rows()) ids.insert(row.strategy_id);
   EXPECT_EQ(ids, (std::set<std::string>{"strategy_0", "strategy_2"}));
   const Files files = all_files(disk, kStore);
   EXPECT_EQ(files.at(".signalbook/lost+found/run_1-1/" + kSegment), Pieces::get().damaged_segment);
@@ -331,7 +338,9 @@ TEST(RecoverRun, AnyByteOfAJournalMayBeAnother) {
     const Result<RecoveryReport> report = recover(disk);
     ASSERT_TRUE(report.ok()) << place << ": " << report.status().message();
     const Files after = all_files(disk, kStore);
-    if (report->damage.empty() && report->torn_bytes == 0) EXPECT_EQ(files_of_store(disk), wanted) << place;
+    if (report->damage.empty() && report->torn_bytes == 0) {
+      EXPECT_EQ(files_of_store(disk), wanted) << place;
+    }
     if (!report->is_whole()) continue;
     for (const auto& [path, content] : after) {
       if (!path.starts_with("run_1/traces/")) continue;

@@ -82,16 +82,23 @@ Status Recovery::act() {
 
 Status Recovery::finish() {
   std::vector<LostFile> in_the_way;
-  if (found_.facts.journal == JournalFact::damaged && found_.facts.traces != TracesFact::none) {
-    // They may say what the journals have lost.
-    in_the_way.push_back({.path = file::kTracesDirectory,
-                          .why = "written by an earlier commit; the journals, by which it was made anew, are damaged"});
-  }
+  const bool journal_is_damaged = found_.facts.journal == JournalFact::damaged;
+  const bool takes_all_traces = journal_is_damaged && found_.facts.traces != TracesFact::none;
   for (LostFile file : found_.damaged_files) {
     const bool is_trace = file.path.starts_with(std::string(file::kTracesDirectory) + "/");
-    if (is_trace && !in_the_way.empty() && in_the_way.front().path == file::kTracesDirectory) continue;
+    if (is_trace && takes_all_traces) continue;
     file.is_copied = !is_trace;  // the commit replaces it
     in_the_way.push_back(std::move(file));
+  }
+  if (journal_is_damaged) {
+    // What an earlier commit has written may say what the journals have lost.
+    const std::string why = "written by an earlier commit, and made anew from journals that are damaged";
+    if (takes_all_traces) in_the_way.push_back({.path = file::kTracesDirectory, .why = why});
+    for (const char* name : {file::kStrategyIndex, file::kStrategyComponents, file::kRunDescription}) {
+      SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(join_path(run_path_, name)));
+      const bool is_listed = std::ranges::find(in_the_way, name, &LostFile::path) != in_the_way.end();
+      if (exists && !is_listed) in_the_way.push_back({.path = name, .why = why, .is_copied = true});
+    }
   }
   SB_RETURN_IF_ERROR(lost_.take(in_the_way));
   if (options_.is_dry) {

@@ -145,7 +145,7 @@ Status ensure_store(FileSystem& files, const std::string& store_path, const std:
   SB_RETURN_IF_ERROR(create_directories(files, directory));
   const JsonValue json(
       JsonValue::Object{{"format_version", JsonValue(int64_t{kFormatVersion})}, {"created_at", JsonValue(created_at)}});
-  SB_RETURN_IF_ERROR(files.write_new_file(temporary, to_json(json, JsonStyle::pretty) + "\n"));
+  SB_RETURN_IF_ERROR(replace_file(files, temporary, to_json(json, JsonStyle::pretty) + "\n"));
   SB_RETURN_IF_ERROR(files.sync_files(std::span(&temporary, 1)));
   SB_RETURN_IF_ERROR(files.rename(temporary, marker));
   SB_RETURN_IF_ERROR(files.sync_directory(directory));

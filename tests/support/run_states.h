@@ -49,7 +49,9 @@ inline std::map<std::string, std::string> files_of_store(FileSystem& files) {
 
 inline void replace(FileSystem& files, const std::string& path, const std::string& bytes) {
   ASSERT_TRUE(create_directories(files, parent_path(path)).ok());
-  if (files.file_exists(path).value()) ASSERT_TRUE(files.remove_file(path).ok());
+  if (files.file_exists(path).value()) {
+    ASSERT_TRUE(files.remove_file(path).ok());
+  }
   ASSERT_TRUE(files.write_new_file(path, bytes).ok());
 }
 
