@@ -71,9 +71,23 @@ struct DiffOptions {
 Status run_diff(const DiffOptions& options);
 
 struct VerifyOptions {
-  CommonOptions common;
+  CommonOptions common;  // store may be a trace file
+  bool deep = false;
 };
 Status run_verify(const VerifyOptions& options);
+
+struct RecoverCommandOptions {
+  CommonOptions common;
+  std::string run;  // a run's directory or its name in the store; or a store
+  bool is_dry = false;
+};
+Status run_recover(const RecoverCommandOptions& options);
+
+struct IndexRebuildOptions {
+  CommonOptions common;
+  std::string run;  // its directory, or its name in the store
+};
+Status run_index_rebuild(const IndexRebuildOptions& options);
 
 struct TraceOptions {
   CommonOptions common;

@@ -129,9 +129,28 @@ int run(int argc, char** argv) {
   VerifyOptions verify;
   command = app.add_subcommand("verify", "Check that every file of a store or run is the one that was recorded");
   command->add_option("path,--store", verify.common.store,
-                      "A store or a run (else SIGNALBOOK_STORE, else where you are)");
+                      "A store, a run or a trace file (else SIGNALBOOK_STORE, else where you are)");
+  command->add_flag("--deep", verify.deep, "Decode every file too, and hold it against the others");
   command->add_flag("--quiet,-q", verify.common.quiet, "Nothing but what was found");
   command->callback([&] { status = run_verify(verify); });
+
+  RecoverCommandOptions recover;
+  command = app.add_subcommand("recover", "Finish a run whose recording died, or say what is wrong with it");
+  command->add_option("run", recover.run, "A run's directory or name, or a store: every unfinished run of it")
+      ->required();
+  command->add_flag("--dry-run", recover.is_dry, "Change nothing, and say what would be done");
+  add_store(*command, recover.common);
+  command->add_flag("--quiet,-q", recover.common.quiet, "Nothing but errors");
+  command->callback([&] { status = run_recover(recover); });
+
+  IndexRebuildOptions rebuild;
+  CLI::App* const index = app.add_subcommand("index", "The index of a run");
+  index->require_subcommand(1);
+  command = index->add_subcommand("rebuild", "Make the index, the components and run.json anew from the traces");
+  command->add_option("run", rebuild.run, "A run's directory or name")->required();
+  add_store(*command, rebuild.common);
+  command->add_flag("--quiet,-q", rebuild.common.quiet, "Nothing but errors");
+  command->callback([&] { status = run_index_rebuild(rebuild); });
 
   TraceOptions trace;
   command = app.add_subcommand("trace", "Print the changes of a strategy, or its signal on every bar");
