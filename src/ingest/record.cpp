@@ -13,6 +13,8 @@
 #include "ingest/signals_input.h"
 #include "ingest/strategy_file.h"
 #include "ingest/stream_input.h"
+#include "store/recover_run.h"
+#include "store/run_journals.h"
 
 namespace signalbook {
 
@@ -67,7 +69,14 @@ class Recorder {
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::closed;
     } else {
-      SB_ASSIGN_OR_RETURN(outcome_.summary, writer_->commit());
+      if (writer_->trace_count() == 0) return give_up(Status::invalid("there is no trace to record").at(signals_name()));
+      Result<RunSummary> summary = writer_->commit();
+      if (summary.status().code() == StatusCode::invalid) return summary.status();  // which says what to do
+      if (!summary.ok()) {
+        return summary.status().with(
+            fmt::format("; go on with --resume, or finish with: signalbook recover {}", request_.run_path));
+      }
+      outcome_.summary = *std::move(summary);
       outcome_.warnings.insert(outcome_.warnings.end(), outcome_.summary.warnings.begin(),
                                outcome_.summary.warnings.end());
     }
@@ -77,7 +86,21 @@ class Recorder {
  private:
   Result<bool> is_finished() const {
     if (request_.options.opening != RunOpening::resume) return false;
-    return files_.file_exists(join_path(request_.run_path, file::kStrategyIndex));
+    SB_ASSIGN_OR_RETURN(const bool finished,
+                        files_.file_exists(join_path(request_.run_path, file::kStrategyIndex)));
+    if (!finished) return false;
+    // A commit that died behind its last rename has left its journals, or its lock alone.
+    SB_ASSIGN_OR_RETURN(const bool has_journals, files_.directory_exists(journal_directory(request_.run_path)));
+    SB_ASSIGN_OR_RETURN(const bool has_lock, files_.file_exists(run_lock_path(request_.run_path)));
+    if (!has_journals) {
+      if (has_lock) SB_RETURN_IF_ERROR(RunLock::take(files_, request_.run_path, /*wait=*/false).status());
+      return true;
+    }
+    SB_ASSIGN_OR_RETURN(const RecoveryReport report,
+                        recover_run(files_, request_.run_path, {.now = request_.options.created_at}));
+    if (report.is_whole()) return true;
+    return Status::damaged(fmt::format("{}: {}; see: signalbook recover {}", request_.run_path, report.why,
+                                       request_.run_path));
   }
 
   Status read_files() {
