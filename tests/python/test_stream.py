@@ -182,6 +182,7 @@ def run_of(workspace, run="run_1"):
 def without_position(tree):
     description = json.loads(tree["run.json"])
     del description["writers"]
+    description.pop("sha256", None)  # of run.json itself
     return tree | {"run.json": description}
 
 
