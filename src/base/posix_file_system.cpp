@@ -26,8 +26,7 @@ class PosixFileSystem : public FileSystem {
     size_t filled = 0;
     for (;;) {  // the size is a hint only: a pipe has none, and a file may grow
       if (filled == bytes.size()) bytes.resize(std::max<size_t>(bytes.size() + 1, 4096 + bytes.size()));
-      const ssize_t count =
-          retrying([&] { return ::read(file.get(), bytes.data() + filled, bytes.size() - filled); });
+      const ssize_t count = retrying([&] { return ::read(file.get(), bytes.data() + filled, bytes.size() - filled); });
       if (count < 0) return system_error("cannot read", path, errno);
       if (count == 0) break;
       filled += static_cast<size_t>(count);
@@ -71,7 +70,8 @@ class PosixFileSystem : public FileSystem {
   }
 
   Status rename(const std::string& from, const std::string& to) override {
-    if (retrying([&] { return ::rename(from.c_str(), to.c_str()); }) != 0) return system_error("cannot rename to", to, errno);
+    if (retrying([&] { return ::rename(from.c_str(), to.c_str()); }) != 0)
+      return system_error("cannot rename to", to, errno);
     return Status();
   }
 
