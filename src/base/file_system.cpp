@@ -46,4 +46,10 @@ Status remove_tree(FileSystem& files, const std::string& path) {
   return files.remove_directory(path);
 }
 
+Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(path));
+  if (exists) SB_RETURN_IF_ERROR(files.remove_file(path));
+  return files.write_new_file(path, bytes);
+}
+
 }  // namespace signalbook

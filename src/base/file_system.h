@@ -106,6 +106,9 @@ Status create_directories(FileSystem& files, const std::string& path);
 // Removes a directory with all that is in it; one that is not there is fine.
 Status remove_tree(FileSystem& files, const std::string& path);
 
+// Writes a file that may be there, left by an attempt that died.
+Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes);
+
 // The ending of a file in flight. It is not ".parquet", so that no glob of a reader meets one.
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 

@@ -135,6 +135,34 @@ SB_INSTANTIATE(double)
 
 void SignalEncoder::observe_held_until(BarIndex last_bar) { last_bar_ = std::max(last_bar_, last_bar); }
 
+void SignalEncoder::keep_last() {
+  const auto keep = [](auto& column) {
+    if (column.size() <= 1) return;
+    // A long series leaves a large vector behind: then a new one.
+    constexpr size_t kFewEnoughToKeep = 16;
+    auto last = std::move(column.back());
+    if (column.capacity() > kFewEnoughToKeep) column = {};
+    column.resize(1);
+    column.front() = std::move(last);
+  };
+  keep(changes_.idx);
+  keep(changes_.values);
+  keep(changes_.labels);
+  handed_over_ = changes_.size();
+}
+
+void SignalEncoder::resume_number(double value, BarIndex last_bar) {
+  changes_ = {.kind = SignalKind::number, .idx = {last_bar}, .values = {value}, .labels = {}};
+  handed_over_ = 1;
+  last_bar_ = last_bar;
+}
+
+void SignalEncoder::resume_label(std::string label, BarIndex last_bar) {
+  changes_ = {.kind = SignalKind::label, .idx = {last_bar}, .values = {}, .labels = {std::move(label)}};
+  handed_over_ = 1;
+  last_bar_ = last_bar;
+}
+
 std::optional<BarIndex> SignalEncoder::observed_from() const {
   if (changes_.idx.empty()) return std::nullopt;
   return changes_.idx.front();

@@ -46,13 +46,24 @@ class SignalEncoder {
   const SignalChanges& changes() const { return changes_; }
   // Bars from bar 0 to the last one observed; 0 before the first observation.
   int64_t bar_count() const { return changes_.idx.empty() ? 0 : last_bar_ + 1; }
-  std::optional<BarIndex> observed_from() const;
+  std::optional<BarIndex> observed_from() const;  // before the first hand_over()
   std::optional<BarIndex> observed_to() const;
   // The last bar any call was made for, observed or missing; -1 before the first.
   BarIndex last_bar() const { return last_bar_; }
 
-  // The changes themselves, when the trace is at its end and they are to be written.
-  SignalChanges take_changes() { return std::move(changes_); }
+  // Calls take(changes, begin) with the changes found since the last call of this; those before `begin` were handed
+  // over earlier. Only the last one is kept then, to compare with, so that memory does not grow with the changes.
+  template <typename Function>
+  void hand_over(Function&& take) {
+    if (changes_.size() > handed_over_) take(std::as_const(changes_), handed_over_);
+    keep_last();
+  }
+  // How many of changes() hand_over() has not seen yet.
+  size_t new_change_count() const { return changes_.size() - handed_over_; }
+
+  // As after hand_over(), for a trace that goes on: what it said last, and the last bar any call was made for.
+  void resume_number(double value, BarIndex last_bar);
+  void resume_label(std::string label, BarIndex last_bar);
 
  private:
   friend class MatrixRows;
@@ -66,8 +77,10 @@ class SignalEncoder {
   // The k-th of these values stands on bar first_bar + bars[k] and differs from the value on the bar before it.
   template <typename T>
   Status append_differences(BarIndex first_bar, const uint32_t* bars, const T* values, size_t count);
+  void keep_last();
 
   SignalChanges changes_;
+  size_t handed_over_ = 0;  // 0 or 1: the first of them is the last of those before
   BarIndex last_bar_ = -1;
   MissingSignal missing_;
 };

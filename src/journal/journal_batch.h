@@ -64,15 +64,21 @@ struct JournalPrice {
 // was observed last_bar is kNoBar.
 struct JournalObserved {
   static constexpr uint32_t kNoBar = 0xFFFFFFFF;
+  static constexpr uint32_t kNotEnded = 0xFFFFFFFF;
 
   uint32_t first_trace = 0, trace_count = 0;
   uint32_t last_bar = kNoBar;
-  uint32_t ended = 0;  // 1: the trace is finished, its signal holds until the last bar of the feed
+  // Of a trace whose end was said, how many changes it has in all, so that one is known to be whole even where other
+  // frames are lost; kNotEnded otherwise.
+  uint32_t change_count = kNotEnded;
 
   bool operator==(const JournalObserved&) const = default;
 };
 
 struct JournalBatch {
+  // The numbers of the first feed, strategy, trace and label declared here, so that what follows a lost frame keeps its
+  // numbers. The journal's writer counts them.
+  uint32_t first_feed = 0, first_strategy = 0, first_trace = 0, first_label = 0;
   std::vector<JournalFeed> feeds;
   std::vector<JournalStrategy> strategies;
   std::vector<JournalTrace> traces;
@@ -87,14 +93,16 @@ struct JournalBatch {
 
   bool operator==(const JournalBatch&) const = default;
 
-  void clear();  // keeps the memory; position stays
-  size_t byte_count() const;  // about what it takes as a frame
+  void clear();  // keeps the memory; position stays, and the first numbers go on behind what was declared
+  bool empty() const;         // whatever the position is
+  size_t byte_count() const;  // of the payload; goes over all texts
 };
 
 // The payload of a frame, appended to `bytes`; a multiple of 8 bytes. docs/format.md has the layout.
 void encode_batch(const JournalBatch& batch, std::string* bytes);
 
-// Damaged when the payload is none. `payload` may have any alignment.
+// Damaged when the payload is none, Invalid when a newer Signalbook wrote it; the batch then holds some of it.
+// `payload` may have any alignment.
 Status decode_batch(std::string_view payload, JournalBatch* batch);
 
 }  // namespace signalbook

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,13 +34,15 @@ struct JournalOptions {
   int64_t frame_bytes = int64_t{1} << 20;
   int64_t sync_bytes = int64_t{64} << 20;
   int64_t sync_milliseconds = 1000;
+  std::chrono::steady_clock::time_point (*now)() = std::chrono::steady_clock::now;  // a test has its own
 };
 
 // Writes one journal file. What it gathers in batch() becomes a frame when it is large enough, and durable in groups.
-// After an error nothing more is taken: every later call returns that error.
+// After an error nothing more is taken: every later call returns that error. Without sync() at the end, what was not
+// yet durable may be there later, or not.
 class JournalWriter {
  public:
-  // `path` must not exist.
+  // `path` must not exist. It is durable, its name in its directory too, with the first sync.
   static Result<std::unique_ptr<JournalWriter>> create(FileSystem& files, const std::string& path,
                                                        const JournalHeader& header, const JournalOptions& options = {});
 
@@ -48,49 +51,76 @@ class JournalWriter {
   // To be called between two things that belong together: writes a frame when the batch is large enough, and syncs when
   // that is due.
   Status write_if_large();
-  // Writes what is gathered.
+  // Writes what is gathered, however little, and syncs when that is due. Nothing gathered and the same position: nothing
+  // is written.
   Status write();
   // Writes what is gathered and makes it durable.
   Status sync();
-  // The same when the oldest thing that is not durable is `milliseconds` old.
+  // The same when the oldest thing that is not durable is `milliseconds` old, as seen by the first call here after it
+  // was gathered.
   Status sync_if_older_than(int64_t milliseconds);
 
-  // Whether all that was handed over is durable, and the caller's position that is.
+  // Whether all that was handed over is durable, the header too; and the caller's position that is.
   bool is_durable() const;
   int64_t durable_position() const;
   int64_t byte_count() const;  // of the file
 
  private:
-  // ...
+  JournalWriter(FileSystem& files, std::string path, const JournalOptions& options, std::unique_ptr<AppendFile> file)
+      : files_(files), path_(std::move(path)), options_(options), file_(std::move(file)) {}
+
+  bool is_gathered() const { return !batch_.empty() || batch_.position != written_position_; }
+  size_t gathered_bytes();
+  void note_time();
+  // Of the disk: the first error, and every call's after it.
+  Status fail(const Status& status);
+  // The frame whose payload stands in frame_, behind room for its header.
+  Status append_frame();
+  Status append_gathered();
+  Status make_durable();
+
+  FileSystem& files_;
+  std::string path_;
+  JournalOptions options_;
+  std::unique_ptr<AppendFile> file_;
   JournalBatch batch_;
+  std::string frame_;  // scratch
+  // How many of the batch's texts are counted in counted_text_bytes_, so that none is counted twice.
+  size_t counted_feeds_ = 0, counted_strategies_ = 0, counted_labels_ = 0, counted_text_bytes_ = 0;
+  uint32_t frame_count_ = 0;
+  int64_t written_bytes_ = 0, durable_bytes_ = 0;
+  int64_t written_position_ = 0, durable_position_ = 0;
+  bool name_is_durable_ = false;
+  std::optional<std::chrono::steady_clock::time_point> waiting_since_;  // the oldest thing that is not durable
+  Status failure_;
 };
 
 // A frame that is not what was written, before the end of what the writer had made durable.
 struct JournalDamage {
-  int64_t offset = 0;     // where the first bad byte's frame begins
-  int64_t lost_bytes = 0; // up to the next whole frame
+  int64_t offset = 0;      // where the first bad byte's frame begins
+  int64_t lost_bytes = 0;  // up to the next whole frame, or to the end of what counts
   std::string what;
 };
 
 // What a journal file holds.
 struct JournalScan {
   std::optional<JournalHeader> header;  // none: the first frame is not whole
-  int64_t frame_count = 0;
-  int64_t whole_bytes = 0;  // up to the end of the last whole frame that was visited
-  int64_t torn_bytes = 0;   // behind it: a write that a crash cut off
+  int64_t frame_count = 0;              // visited: the header is not among them
+  int64_t whole_bytes = 0;              // up to the end of the last whole frame
+  int64_t torn_bytes = 0;               // behind it: a write that a crash cut off
   std::vector<JournalDamage> damage;
 };
 
 // Where a frame stands.
 struct JournalPlace {
   int64_t offset = 0;
-  bool after_damage = false;  // a frame before it is lost
+  int64_t damage_count = 0;  // how many times frames before it are lost
 };
 
 // Reads a journal file frame by frame, in a few MB of memory. Bytes that are no frame are torn when nothing after them
 // was written later than a sync that covers them, else damage; frames behind damage are visited all the same, and
-// marked. Only the first `limit` bytes count, where one is given. `visit` is not called for the header. Stops with the
-// first error of `visit`. NotFound when there is no such file, Invalid when a newer Signalbook wrote it.
+// marked by damage_count. Only the first `limit` bytes count, where one is given. `visit` is not called for the header.
+// Stops with the first error of `visit`. NotFound when there is no such file, Invalid when a newer Signalbook wrote it.
 Result<JournalScan> scan_journal(FileSystem& files, const std::string& path, std::optional<int64_t> limit,
                                  const std::function<Status(const JournalBatch&, const JournalPlace&)>& visit);
 

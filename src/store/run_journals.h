@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,7 +25,13 @@ struct WriterJournal {
 // Sorted by writer; none when the run has no journal.
 Result<std::vector<WriterJournal>> list_journals(FileSystem& files, const std::string& run_path);
 
+// Whether a text can name a writer: up to 64 of [A-Za-z0-9_.-], the first none of `_` and `.`.
+bool is_writer_name(std::string_view name);
+
 std::string journal_directory(const std::string& run_path);
+// What the directory is called while it is removed, after the commit.
+std::string done_journal_directory(const std::string& run_path);
+std::string run_lock_path(const std::string& run_path);
 std::string segment_path(const std::string& run_path, const std::string& writer, int segment);
 std::string writer_lock_path(const std::string& run_path, const std::string& writer);
 std::string suspect_path(const std::string& run_path, const std::string& writer);

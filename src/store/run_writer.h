@@ -1,7 +1,7 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,16 +15,13 @@
 #include "base/file_system.h"
 #include "base/status.h"
 #include "format/bars.h"
-#include "format/file_names.h"
 #include "format/json_value.h"
 #include "format/signal_encoder.h"
 #include "format/signal_matrix.h"
 #include "format/strategy_identity.h"
-#include "format/strategy_tree.h"
 #include "journal/journal_file.h"
+#include "store/run_journals.h"
 #include "store/run_summary.h"
-#include "store/strategy_index.h"
-#include "store/trace_file.h"
 
 namespace signalbook {
 
@@ -87,7 +84,7 @@ class RunWriter {
 
   // The caller's own count of what it has handed over (rows of a stream); everything before this call is in it.
   Status set_position(int64_t position);
-  int64_t position() const;  // of a writer that resumes: how far it is durable
+  int64_t position() const { return journal_->batch().position; }  // at first, how far a writer that resumes had come
 
   // Acknowledges: when this returns, all that was recorded is durable.
   Status sync();
@@ -106,69 +103,82 @@ class RunWriter {
 
   // Whether anything was said of this trace, missing values included.
   bool is_observed(size_t trace) const { return last_bar(trace) >= 0; }
-  BarIndex last_bar(size_t trace) const;  // -1 before the first
-  bool is_finished(size_t trace) const;
+  BarIndex last_bar(size_t trace) const { return traces_[trace].encoder.last_bar(); }  // -1 before the first
+  bool is_finished(size_t trace) const { return traces_[trace].finished; }
+  // Of input that is given again: a bar before the last one recorded is let pass, and on the last one the value must be
+  // what was recorded.
+  Status check_repeats(size_t trace, BarIndex bar, double value) const;
+  Status check_repeats_label(size_t trace, BarIndex bar, std::string_view label) const;
   const Bars& bars(size_t feed) const { return feeds_[feed].bars; }
   size_t feed_count() const { return feeds_.size(); }
+  size_t trace_count() const { return traces_.size(); }  // those of before a crash among them
 
  private:
   struct Feed {
     Bars bars;
     std::string data_id;
   };
+  struct Trace {
+    uint32_t strategy, feed;
+    SignalEncoder encoder;
+    uint32_t change_count = 0;
+    bool finished = false;
+    bool touched = false;  // since the last frame: the journal does not know yet how far it was observed
+  };
+
   struct Strategy {
     std::string id;
-    std::string config;  // JSON as given
-    JsonValue::Object parameters;
-    std::string type;
-    std::optional<std::string> constraints, threshold;
-    StrategyIdentity identity;
-    std::vector<StrategyComponent> components;
+    Digest digest;
   };
-  struct TraceState {
-    size_t strategy, feed;
-    SignalEncoder encoder;
-    std::vector<std::pair<size_t, double>> prices;  // of the k-th change, where it is not the close
-    bool finished = false;
-  };
+  static uint64_t trace_key(size_t strategy, size_t feed) { return uint64_t{strategy} << 32 | feed; }
 
   RunWriter(FileSystem& files, std::string run_path, RunOptions options);
 
   Status check_place() const;
   Status make_parents(const std::string& path);
+  Status make_directories();
+  Status join();
+  Status begin_journal(const JournalHeader& header);
+  Status resume_from(const WriterJournal& journal, JournalHeader header);
+  Status rewrite_suspect(const WriterJournal& journal);
+  void remove_what_was_made();
+
+  Status check_feed(const Bars& bars) const;
+  Status write_feed_bars(const Bars& bars, const std::string& data_id_hex);
   // The trace's encoder, made ready for a value of this kind on this bar.
   Result<SignalEncoder*> encoder_for(size_t trace, BarIndex bar, SignalKind kind);
-  void keep_price(TraceState& state, size_t changes_before, std::optional<double> price);
-  Status name_trace(const TraceState& state, const Status& status) const;
-  Status write_trace(TraceState& state, IndexRow& row, const SignalChanges& changes);
-  Status write_temporary(const std::string& final_path, std::string_view bytes);
-  Status make_directory(const std::string& path);
-  // strategy_components.parquet of the finished traces; adds warnings.
-  Result<std::string> encode_strategy_components();
-  Status commit_files(const std::string& components, const std::string& index, const std::string& description);
+  Status name_trace(const Trace& trace, const Status& status) const;
+  // Before something is recorded: writes a frame when enough is gathered.
+  Status make_room();
+  void touch(size_t trace);
+  // Puts the encoder's new changes into the journal's batch.
+  void gather(size_t trace, std::optional<double> price = std::nullopt);
+  uint32_t number_of_label(const std::string& label);
+  // Tells the journal how far the touched traces were observed.
+  void gather_observed();
+  Status write_frame();
+  // Remembers that the disk has failed.
+  Status keep_failure(Status status);
 
   FileSystem& files_;
   std::string run_path_;
   RunOptions options_;
+  std::vector<std::string> parents_;  // directories above the run that were not there
+  bool created_run_ = false;
+
+  std::unique_ptr<FileLock> writer_lock_;
+  std::unique_ptr<JournalWriter> journal_;
+  Status failure_;  // of the disk: nothing more is taken
+  std::chrono::steady_clock::time_point last_sync_;
+
   std::vector<Feed> feeds_;
+  std::vector<JournalFeed> resumed_feeds_;  // of before the crash: the feeds to come must be the same
   std::vector<Strategy> strategies_;
   std::unordered_map<std::string, size_t> strategy_numbers_;
-  std::vector<TraceState> traces_;
-  std::map<std::pair<size_t, size_t>, size_t> trace_numbers_;               // strategy and feed -> trace
-  std::vector<IndexRow> rows_;                                              // of the finished traces
-  std::multimap<std::pair<size_t, Digest>, size_t> rows_by_configuration_;  // feed and digest -> row
-  std::vector<std::vector<std::pair<size_t, double>>> prices_;              // of each row, where they are not the close
-  RunSummary summary_;
-
-  TracePaths paths_;
-  TraceFileEncoder file_encoder_;
-  std::vector<int64_t> ts_;  // scratch: times and prices of the changes being written
-  std::vector<double> px_;
-  std::vector<std::pair<std::string, std::string>> in_flight_;  // temporary path and final path
-  std::vector<std::string> directories_;                        // made for traces, to be synced
-  std::vector<std::string> parents_;                            // directories above the run that were not there
-  bool created_directory_ = false;
-  bool committed_ = false;
+  std::vector<Trace> traces_;
+  std::unordered_map<uint64_t, size_t> trace_numbers_;  // strategy and feed -> trace
+  std::unordered_map<std::string, uint32_t> label_numbers_;
+  std::vector<size_t> touched_;
 };
 
 }  // namespace signalbook

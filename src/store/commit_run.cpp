@@ -1,0 +1,129 @@
+#include "store/commit_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "store/change_pass.h"
+#include "store/recorded_run.h"
+#include "store/run_builder.h"
+#include "store/run_journals.h"
+
+namespace signalbook {
+
+namespace {
+
+int64_t bytes_of(const RecordedRun& run, const RecordedSource& source) {
+  int64_t bytes = kBytesPerChange * run.record_of(source).change_count;
+  for (const RecordedSource& rival : source.rivals) bytes += bytes_of(run, rival);
+  return bytes;
+}
+
+// Whether `a` says nothing that `b` does not: b is the same and goes on, or is equal.
+bool is_beginning_of(const RecordedTrace& a, const RecordedTrace& b) {
+  if (a.last_bar > b.last_bar || a.changes.size() > b.changes.size()) return false;
+  if (a.changes.size() > 0 && a.changes.kind != b.changes.kind) return false;
+  const auto count = static_cast<std::ptrdiff_t>(a.changes.size());
+  // What b says next, it says after the end of a.
+  if (a.changes.size() < b.changes.size() && b.changes.idx[a.changes.size()] <= a.last_bar) return false;
+  return std::equal(a.changes.idx.begin(), a.changes.idx.end(), b.changes.idx.begin(), b.changes.idx.begin() + count) &&
+         std::equal(a.changes.values.begin(), a.changes.values.end(), b.changes.values.begin()) &&
+         std::equal(a.changes.labels.begin(), a.changes.labels.end(), b.changes.labels.begin()) &&
+         a.prices == std::vector(b.prices.begin(), std::find_if(b.prices.begin(), b.prices.end(), [&](const auto& p) {
+                       return p.first >= a.changes.size();
+                     }));
+}
+
+// Several writers have recorded the same strategy on the same feed, as when a worker takes over from one that died.
+// What one says and another says as well, and more, is kept once. Traces that contradict each other are all kept, the
+// later writers' under their own names.
+std::vector<RecordedTrace> settle(std::vector<std::pair<RecordedTrace, std::string>> traces,
+                                  std::vector<std::string>* warnings) {
+  std::vector<RecordedTrace> kept;
+  for (auto& [trace, writer] : traces) {
+    bool is_settled = false;
+    for (RecordedTrace& other : kept) {
+      if (is_beginning_of(trace, other)) {
+        is_settled = true;
+      } else if (is_beginning_of(other, trace)) {
+        trace.strategy_id = other.strategy_id;
+        other = trace;
+        is_settled = true;
+      }
+      if (is_settled) break;
+    }
+    if (is_settled) continue;
+    if (!kept.empty()) {
+      warnings->push_back(
+          fmt::format("strategy {} was recorded by several writers, and not the same: what {} recorded is kept as {}~{}",
+                      trace.strategy_id, writer, trace.strategy_id, writer));
+      trace.strategy_id += '~' + writer;
+    }
+    kept.push_back(std::move(trace));
+  }
+  return kept;
+}
+
+Status commit_group(const RecordedRun& run, size_t begin, size_t end, RunBuilder& builder) {
+  std::vector<const RecordedSource*> sources;
+  for (size_t i = begin; i < end; ++i) {
+    sources.push_back(&run.sources[i]);
+    for (const RecordedSource& rival : run.sources[i].rivals) sources.push_back(&rival);
+  }
+  ChangePass pass(run, sources);
+  SB_RETURN_IF_ERROR(pass.read());
+  for (size_t k = 0; k < sources.size();) {
+    if (sources[k]->rivals.empty()) {
+      SB_ASSIGN_OR_RETURN(RecordedTrace trace, pass.take(k++));
+      SB_RETURN_IF_ERROR(builder.add_trace(std::move(trace)));
+      continue;
+    }
+    std::vector<std::pair<RecordedTrace, std::string>> traces;
+    for (const size_t last = k + sources[k]->rivals.size(); k <= last; ++k) {
+      SB_ASSIGN_OR_RETURN(RecordedTrace trace, pass.take(k));
+      traces.emplace_back(std::move(trace), run.writers[sources[k]->writer].writer);
+    }
+    for (RecordedTrace& trace : settle(std::move(traces), &builder.summary().warnings))
+      SB_RETURN_IF_ERROR(builder.add_trace(std::move(trace)));
+  }
+  return Status();
+}
+
+}  // namespace
+
+Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, int64_t memory_bytes) {
+  SB_ASSIGN_OR_RETURN(RecordedRun run, read_recorded_run(files, run_path));
+  RunBuilder builder(files, run_path, run.description);
+  for (auto& [bars, data_id_hex] : run.feeds) builder.add_feed(std::move(bars), std::move(data_id_hex));
+  run.feeds.clear();
+  builder.summary().warnings = run.warnings;
+  // As many traces at a time as memory allows: one pass over the journals for each group.
+  for (size_t begin = 0; begin < run.sources.size();) {
+    size_t end = begin;
+    for (int64_t bytes = 0; end < run.sources.size(); ++end) {
+      bytes += bytes_of(run, run.sources[end]);
+      if (end > begin && bytes > memory_bytes) break;
+    }
+    SB_RETURN_IF_ERROR(commit_group(run, begin, end, builder));
+    begin = end;
+  }
+  CommittedRun committed;
+  committed.torn_bytes = run.torn_bytes;
+  committed.damage = std::move(run.damage);
+  SB_ASSIGN_OR_RETURN(committed.summary, builder.commit());
+  return committed;
+}
+
+Status remove_journals(FileSystem& files, const std::string& run_path) {
+  const std::string journals = journal_directory(run_path), done = done_journal_directory(run_path);
+  SB_RETURN_IF_ERROR(remove_tree(files, done));
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(journals));
+  if (!exists) return Status();
+  // All at once by its name: a part of the journals, taken for the whole, would make a smaller run.
+  SB_RETURN_IF_ERROR(files.rename(journals, done));
+  SB_RETURN_IF_ERROR(files.sync_directory(run_path));
+  SB_RETURN_IF_ERROR(remove_tree(files, done));
+  return files.sync_directory(run_path);
+}
+
+}  // namespace signalbook

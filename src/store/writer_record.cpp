@@ -1,0 +1,160 @@
+#include "store/writer_record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace signalbook {
+
+namespace {
+
+// Where a trace stands while its journal is read.
+struct Progress {
+  uint32_t found = 0;  // changes, damaged stretches or not
+  BarIndex last_bar = -1;
+  int64_t damage_count = 0;  // stretches when it was last seen whole
+  bool is_cut = false;       // there was a damaged stretch since its beginning
+  uint32_t stated = JournalObserved::kNotEnded;
+};
+
+class WriterReader {
+ public:
+  WriterReader(FileSystem& files, const WriterJournal& journal) : files_(files), journal_(journal) {
+    record_.writer = journal.writer;
+  }
+
+  Result<WriterRecord> run() {
+    std::vector<std::optional<int64_t>> limits(journal_.segments.size());
+    for (size_t i = 1; i < journal_.segments.size(); ++i) {
+      SB_ASSIGN_OR_RETURN(const JournalScan scan,
+                          scan_journal(files_, journal_.segments[i], std::nullopt,
+                                       [](const JournalBatch&, const JournalPlace&) { return Status(); }));
+      if (scan.header) limits[i - 1] = scan.header->continues_at;
+    }
+    int64_t damage_before = 0;
+    for (size_t i = 0; i < journal_.segments.size(); ++i) {
+      const std::string& path = journal_.segments[i];
+      SB_ASSIGN_OR_RETURN(std::unique_ptr<ReadableFile> file, files_.open_file(path));
+      record_.paths.push_back(path);
+      record_.segments.push_back(std::move(file));
+      SB_ASSIGN_OR_RETURN(const JournalScan scan,
+                          scan_journal(files_, path, limits[i],
+                                       [&](const JournalBatch& batch, const JournalPlace& place) {
+                                         return take(batch, static_cast<uint32_t>(i), place.offset,
+                                                     damage_before + place.damage_count)
+                                             .at(path);
+                                       }));
+      if (scan.header && !record_.header) record_.header = scan.header;
+      record_.whole_bytes = scan.whole_bytes;
+      record_.torn_bytes += scan.torn_bytes;
+      for (const JournalDamage& damage : scan.damage) {
+        record_.damage.push_back(fmt::format("{}: byte {}: {}; {} bytes are lost", path, damage.offset, damage.what,
+                                             damage.lost_bytes));
+      }
+      damage_before += static_cast<int64_t>(scan.damage.size());
+    }
+    finish(damage_before);
+    return std::move(record_);
+  }
+
+ private:
+  // Declarations keep their numbers where one before them is lost.
+  template <typename T>
+  static Status declare(std::vector<T>& known, uint32_t first, const std::vector<T>& added) {
+    if (added.empty()) return Status();
+    if (first < known.size()) return Status::damaged("a number is declared twice");
+    known.resize(first);
+    known.insert(known.end(), added.begin(), added.end());
+    return Status();
+  }
+
+  Status take(const JournalBatch& batch, uint32_t segment, int64_t offset, int64_t damage_count) {
+    SB_RETURN_IF_ERROR(declare(record_.feeds, batch.first_feed, batch.feeds));
+    SB_RETURN_IF_ERROR(declare(record_.strategies, batch.first_strategy, batch.strategies));
+    SB_RETURN_IF_ERROR(declare(record_.labels, batch.first_label, batch.labels));
+    if (!batch.traces.empty() && batch.first_trace < record_.traces.size())
+      return Status::damaged("a trace is declared twice");
+    for (size_t i = 0; i < batch.traces.size(); ++i) {
+      const size_t number = batch.first_trace + i;
+      reach(number, damage_count);
+      record_.traces[number].strategy = batch.traces[i].strategy;
+      record_.traces[number].feed = batch.traces[i].feed;
+    }
+    WriterRecord::Frame frame = {.segment = segment, .offset = offset};
+    const auto note = [&](uint32_t trace, uint32_t bar) -> TraceRecord* {
+      frame.min_trace = std::min(frame.min_trace, trace);
+      frame.max_trace = std::max(frame.max_trace, trace);
+      Progress& progress = see(trace, damage_count);
+      ++progress.found;
+      progress.last_bar = std::max(progress.last_bar, static_cast<BarIndex>(bar));
+      if (progress.is_cut) return nullptr;
+      ++record_.traces[trace].change_count;
+      record_.traces[trace].last_bar = progress.last_bar;
+      return &record_.traces[trace];
+    };
+    for (const JournalChange& change : batch.changes) {
+      if (TraceRecord* const trace = note(change.trace, change.bar)) trace->last_value = change.value;
+    }
+    for (const JournalLabelChange& change : batch.label_changes) {
+      if (TraceRecord* const trace = note(change.trace, change.bar)) {
+        trace->kind = SignalKind::label;
+        trace->last_label = change.label;
+      }
+    }
+    for (const JournalObserved& observed : batch.observed) {
+      for (uint32_t i = 0; i < observed.trace_count; ++i) {
+        const uint32_t trace = observed.first_trace + i;
+        Progress& progress = see(trace, damage_count);
+        if (observed.last_bar != JournalObserved::kNoBar)
+          progress.last_bar = std::max(progress.last_bar, static_cast<BarIndex>(observed.last_bar));
+        if (observed.change_count != JournalObserved::kNotEnded) progress.stated = observed.change_count;
+        if (!progress.is_cut) record_.traces[trace].last_bar = progress.last_bar;
+      }
+    }
+    if (frame.min_trace <= frame.max_trace) record_.frames.push_back(frame);
+    record_.position = batch.position;
+    return Status();
+  }
+
+  void reach(size_t trace, int64_t damage_count) {
+    if (trace < record_.traces.size()) return;
+    record_.traces.resize(trace + 1);
+    progress_.resize(trace + 1, Progress{.damage_count = damage_count});
+  }
+
+  Progress& see(uint32_t trace, int64_t damage_count) {
+    reach(trace, damage_count);
+    Progress& progress = progress_[trace];
+    if (progress.damage_count != damage_count) progress.is_cut = true;
+    return progress;
+  }
+
+  void finish(int64_t damage_count) {
+    for (size_t i = 0; i < record_.traces.size(); ++i) {
+      TraceRecord& trace = record_.traces[i];
+      const Progress& progress = progress_[i];
+      const bool is_whole = progress.stated != JournalObserved::kNotEnded && progress.stated == progress.found;
+      if (is_whole) {
+        trace.change_count = progress.found;
+        trace.last_bar = progress.last_bar;
+        trace.ended = true;
+      } else if (progress.stated != JournalObserved::kNotEnded && damage_count == 0) {
+        record_.damage.push_back(fmt::format("{}: trace {}: {} changes are there, {} were written",
+                                             record_.paths.back(), i, progress.found, progress.stated));
+      }
+    }
+  }
+
+  FileSystem& files_;
+  const WriterJournal& journal_;
+  WriterRecord record_;
+  std::vector<Progress> progress_;
+};
+
+}  // namespace
+
+Result<WriterRecord> read_writer_record(FileSystem& files, const WriterJournal& journal) {
+  return WriterReader(files, journal).run();
+}
+
+}  // namespace signalbook
