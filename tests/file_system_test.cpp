@@ -212,6 +212,8 @@ TEST(PosixFileSystem, SyncsFewAndManyFiles) {
     EXPECT_TRUE(disk().sync_files(paths).ok()) << count;
   }
   EXPECT_TRUE(disk().sync_directory(directory.path()).ok());
+  paths.push_back(directory / "none");
+  EXPECT_EQ(disk().sync_files(paths).code(), StatusCode::not_found) << "each file is asked";
   EXPECT_EQ(disk().sync_files(std::vector<std::string>{directory / "none"}).code(), StatusCode::not_found);
   EXPECT_EQ(disk().sync_files(std::vector<std::string>(9, directory / "none")).code(), StatusCode::not_found);
   EXPECT_EQ(disk().sync_directory(directory / "none").code(), StatusCode::not_found);
