@@ -1,8 +1,14 @@
 """A signal that comes in the middle of a call, and a write that takes only half: nobody may notice."""
 
 import pytest
-
-from conftest import Signalbook, Workspace, make_signals, make_strategies, read_tree, wide_table
+from conftest import (
+    Signalbook,
+    Workspace,
+    make_signals,
+    make_strategies,
+    read_tree,
+    wide_table,
+)
 from faults import Fault, with_fault
 
 
