@@ -454,6 +454,7 @@ TEST_F(ForgedRun, IsFoundByItsColumns) {
 
 TEST_F(ForgedRun, IsFoundByTheOrderOfItsIndex) {
   std::swap(rows_[0], rows_[1]);
+  std::swap(rows_[0].trace_id, rows_[1].trace_id);
   write_tables();
   const std::vector<std::string> told = findings("", VerifyDepth::contents);
   ASSERT_EQ(told.size(), 1u);
