@@ -12,7 +12,7 @@
 
 #include "base/file_system.h"
 
-// What stays open on the real disk. For posix_file_system.cpp alone.
+// What stays open on the real disk, and what a system call needs around it. For posix_file_system.cpp and tests.
 namespace signalbook {
 
 // What failed, where, why, and for the causes a user can mend, what to do. `error` is an errno.

@@ -208,7 +208,6 @@ Status RunBuilder::write_bars(size_t feed) {
   const std::string temporary = join_path(run_path_, fmt::format("bars-{}{}", feed, kTemporarySuffix));
   SB_RETURN_IF_ERROR(replace_file(files_, temporary, bytes));
   in_flight_.emplace_back(temporary, path);
-  bars_added_ = true;
   return Status();
 }
 
@@ -279,7 +278,8 @@ Status RunBuilder::publish() {
   in_flight_.pop_back();
   for (const auto& [temporary, path] : in_flight_) SB_RETURN_IF_ERROR(files_.rename(temporary, path));
   for (const std::string& directory : directories_) SB_RETURN_IF_ERROR(files_.sync_directory(directory));
-  if (bars_added_) SB_RETURN_IF_ERROR(files_.sync_directory(join_path(store_path_, file::kBarsDirectory)));
+  // Also where the bars were there: whoever brought them may have died before their name was durable.
+  SB_RETURN_IF_ERROR(files_.sync_directory(join_path(store_path_, file::kBarsDirectory)));
   SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
   SB_RETURN_IF_ERROR(files_.sync_directory(store_path_));
   SB_RETURN_IF_ERROR(files_.rename(index.first, index.second));

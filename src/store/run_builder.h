@@ -90,7 +90,6 @@ class RunBuilder {
   std::vector<double> px_;
   std::vector<std::pair<std::string, std::string>> in_flight_;  // temporary path and final path
   std::vector<std::string> directories_;                        // of traces, to be synced
-  bool bars_added_ = false;
 };
 
 }  // namespace signalbook

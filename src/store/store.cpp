@@ -146,16 +146,26 @@ Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& s
   return std::vector<RunLocation>{{.run_id = run_id, .path = *scope.run_path}};
 }
 
+Status check_store_version(FileSystem& files, const std::string& store_path) {
+  SB_ASSIGN_OR_RETURN(const bool is_marked, is_store(files, store_path));
+  return is_marked ? check_version(files, store_path) : Status();
+}
+
 Status ensure_store(FileSystem& files, const std::string& store_path, const std::string& created_at,
                     const std::string& temporary) {
   const std::string directory = join_path(store_path, file::kStoreDirectory);
   const std::string marker = join_path(directory, file::kStoreMarker);
   SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(marker));
-  if (exists) return check_version(files, store_path);
+  if (exists) {
+    // Whoever marked the store may have died before the mark's name was durable.
+    SB_RETURN_IF_ERROR(check_version(files, store_path));
+    SB_RETURN_IF_ERROR(files.sync_directory(directory));
+    return files.sync_directory(store_path);
+  }
   SB_RETURN_IF_ERROR(create_directories(files, directory));
   const std::string mark =
       seal_json({{"format_version", JsonValue(int64_t{kFormatVersion})}, {"created_at", JsonValue(created_at)}});
-  SB_RETURN_IF_ERROR(files.write_new_file(temporary, mark));
+  SB_RETURN_IF_ERROR(replace_file(files, temporary, mark));
   SB_RETURN_IF_ERROR(files.sync_files(std::span(&temporary, 1)));
   SB_RETURN_IF_ERROR(files.rename(temporary, marker));
   SB_RETURN_IF_ERROR(files.sync_directory(directory));
