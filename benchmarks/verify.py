@@ -27,7 +27,8 @@ def make_inputs(work, bars, strategies):
     random = np.random.default_rng(20240327)
     close = 470 + random.normal(0, 0.2, bars).cumsum().round(2)
     ts = pa.array(1_704_205_800_000_000 + 300_000_000 * np.arange(bars), pa.timestamp("us", "UTC"))
-    pq.write_table(pa.table({"timestamp": ts} | dict.fromkeys(("open", "high", "low", "close"), close)), work / "bars.parquet")
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
+    pq.write_table(pa.table({"timestamp": ts} | prices), work / "bars.parquet")
     configs = [{"type": "sweep", "parameters": {"period": i}} for i in range(strategies)]
     (work / "strategies.json").write_text(json.dumps(configs))
     columns = {"idx": np.arange(bars)}
@@ -57,7 +58,8 @@ def main():
         make_inputs(work, args.bars, args.strategies)
         feed = ["--bars", "bars.parquet", "--symbol", "SPY", "--timeframe", "5m"]
         given = ["--strategies", "strategies.json", "--signals", "signals.parquet"]
-        subprocess.run([args.program, "record", "--quiet", "--run", "results/run_1", *feed, *given], cwd=work, check=True)
+        record = [args.program, "record", "--quiet", "--run", "results/run_1"]
+        subprocess.run([*record, *feed, *given], cwd=work, check=True)
         traces = sorted(work.glob("results/run_1/traces/**/*.parquet"))
         emit("traces", files=len(traces), bytes=sum(path.stat().st_size for path in traces))
 

@@ -523,7 +523,8 @@ def test_parameter_columns(recorded, tmp_path):
 
 def test_seals(recorded):
     """What run.json and store.json say of themselves, checked as the document does."""
-    (recipe,) = [body for language, _, body in FENCE.findall(text_of("format.md")) if language == "python" and "seal" in body]
+    blocks = FENCE.findall(text_of("format.md"))
+    (recipe,) = [body for language, _, body in blocks if language == "python" and "seal" in body]
     for path in [recorded / "results/.signalbook/store.json", *recorded.glob("results/*/run.json")]:
         assert recipe.count('"run.json"') == 1
         code = recipe.replace('"run.json"', repr(str(path)))
