@@ -285,7 +285,9 @@ def forge(run, change):
     required = [field.with_nullable(field.name == "metadata") for field in trace.schema]
     columns = trace.to_pydict()
     change(columns)
-    pq.write_table(pa.table(columns, pa.schema(required, metadata)), trace_path, store_schema=False)
+    with pq.ParquetWriter(trace_path, pa.schema(required), store_schema=False) as writer:
+        writer.write_table(pa.table(columns, pa.schema(required)))
+        writer.add_key_value_metadata(metadata)
     content = trace_path.read_bytes()
     for name, value in {"file_size": len(content), "file_sha256": hashlib.sha256(content).digest()}.items():
         place = index.schema.get_field_index(name)
