@@ -83,10 +83,16 @@ class PosixReadableFile : public ReadableFile {
 
 class PosixFileLock : public FileLock {
  public:
-  explicit PosixFileLock(FileDescriptor file) : file_(std::move(file)) {}
+  explicit PosixFileLock(FileDescriptor file) : file_(std::move(file)), holder_(::getpid()) {}
+  // A process that this one has forked shares the lock: closing the file would not give it back while that one lives,
+  // and that one must not give it back.
+  ~PosixFileLock() override {
+    if (::getpid() == holder_) ::flock(file_.get(), LOCK_UN);
+  }
 
  private:
-  FileDescriptor file_;  // closing it unlocks
+  FileDescriptor file_;
+  pid_t holder_;
 };
 
 }  // namespace

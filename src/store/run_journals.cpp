@@ -37,6 +37,12 @@ std::optional<std::pair<std::string, int>> parse_segment(std::string_view name) 
 
 std::string journal_directory(const std::string& run_path) { return join_path(run_path, kJournalDirectory); }
 
+std::string done_journal_directory(const std::string& run_path) {
+  return join_path(run_path, std::string(kJournalDirectory) + ".done");
+}
+
+std::string run_lock_path(const std::string& run_path) { return join_path(run_path, kRunLock); }
+
 std::string segment_path(const std::string& run_path, const std::string& writer, int segment) {
   return path_of(run_path, fmt::format("{}-{:04}{}", writer, segment, kSegmentSuffix));
 }
@@ -80,7 +86,7 @@ Result<std::vector<WriterJournal>> list_journals(FileSystem& files, const std::s
 }
 
 Result<std::unique_ptr<RunLock>> RunLock::take(FileSystem& files, const std::string& run_path, bool wait) {
-  const std::string path = join_path(run_path, kRunLock);
+  const std::string path = run_lock_path(run_path);
   SB_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, files.lock_file(path, wait));
   if (lock == nullptr) return std::unique_ptr<RunLock>();
   return std::unique_ptr<RunLock>(new RunLock(files, path, std::move(lock)));

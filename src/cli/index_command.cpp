@@ -1,0 +1,28 @@
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+#include "cli/commands.h"
+#include "cli/recovery_text.h"
+#include "cli/text_table.h"
+#include "store/rebuild_index.h"
+
+namespace signalbook::cli {
+
+Status run_index_rebuild(const IndexRebuildOptions& options) {
+  SB_ASSIGN_OR_RETURN(const std::string run, find_run_directory(options.run, options.common));
+  SB_ASSIGN_OR_RETURN(const int64_t now, current_time());
+  SB_ASSIGN_OR_RETURN(const RebuildReport report, rebuild_index(posix_file_system(), run, {.is_dry = false, .now = now}));
+  if (!options.common.quiet) {
+    fmt::print("{}: {}\n", escape_control_characters(to_valid_utf8(run)),
+               report.changed ? "its index is made anew" : "its index says what the traces say, nothing was changed");
+    print_fact("traces", count_traces(report.summary));
+    for (const std::string& line : report.damage) print_fact("damage", line);
+    for (const std::string& line : report.remarks) print_fact("note", line);
+    print_moved(report.moved, /*is_dry=*/false);
+  }
+  if (report.damage.empty()) return Status();
+  return Status::damaged(fmt::format("{}: {} trace{} could not be read and moved to lost+found", run,
+                                     report.damage.size(), report.damage.size() == 1 ? "" : "s"));
+}
+
+}  // namespace signalbook::cli

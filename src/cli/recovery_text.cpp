@@ -1,0 +1,45 @@
+#include "cli/recovery_text.h"
+
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+#include "cli/text_table.h"
+
+namespace signalbook::cli {
+
+Result<std::string> find_run_directory(const std::string& run, const CommonOptions& options) {
+  std::string path = run;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  SB_ASSIGN_OR_RETURN(const bool is_path, posix_file_system().directory_exists(path));
+  if (is_path) return path;
+  const Result<Scope> scope = find_scope(options);
+  if (scope.ok()) {
+    const std::string in_store = join_path(scope->store_path == "." ? "" : scope->store_path, path);
+    SB_ASSIGN_OR_RETURN(const bool exists, posix_file_system().directory_exists(in_store));
+    if (exists) return in_store;
+  }
+  return Status::not_found(
+      scope.ok() ? fmt::format("there is no run {}, neither here nor in {}", run, scope->store_path)
+                 : fmt::format("there is no run {} here, and no store to look for it in: name one with --store", run));
+}
+
+void print_fact(const std::string& name, const std::string& text) {
+  fmt::print("  {:<9}{}\n", name, escape_control_characters(to_valid_utf8(text)));
+}
+
+std::string count_traces(const RunSummary& summary) {
+  const int64_t complete = summary.trace_count - summary.incomplete_count;
+  if (summary.incomplete_count == 0) return fmt::format("{}, all complete", with_separators(summary.trace_count));
+  return fmt::format("{}: {} complete, {} not, whose signals end before the last bar",
+                     with_separators(summary.trace_count), with_separators(complete),
+                     with_separators(summary.incomplete_count));
+}
+
+void print_moved(const std::vector<MovedFile>& moved, bool is_dry) {
+  for (const MovedFile& file : moved) {
+    const std::string verb = fmt::format("{}{}", is_dry ? "would be " : "", file.is_copied ? "copied" : "moved");
+    print_fact(file.is_copied ? "copied" : "moved", fmt::format("{} {} to {}: {}", file.from, verb, file.to, file.why));
+  }
+}
+
+}  // namespace signalbook::cli

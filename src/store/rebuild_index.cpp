@@ -1,0 +1,402 @@
+#include "store/rebuild_index.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <tuple>
+
+#include "base/digest.h"
+#include "base/time_text.h"
+#include "format/content_hash.h"
+#include "format/strategy_identity.h"
+#include "format/strategy_parameters.h"
+#include "format/strategy_tree.h"
+#include "format/trace_schema.h"
+#include "format/file_names.h"
+#include "store/bars_file.h"
+#include "store/parse_time.h"
+#include "store/run_journals.h"
+#include "store/strategy_components.h"
+#include "store/table_file.h"
+#include "store/trace_file.h"
+
+namespace signalbook {
+
+namespace {
+
+constexpr std::string_view kTraceSuffix = ".parquet";
+
+Status list_traces_below(FileSystem& files, const std::string& run_path, const std::string& directory,
+                         std::vector<std::string>& paths) {
+  const Result<std::vector<DirectoryEntry>> entries = files.list_directory(join_path(run_path, directory));
+  if (!entries.ok()) return entries.status().code() == StatusCode::not_found ? Status() : entries.status();
+  for (const DirectoryEntry& entry : *entries) {
+    const std::string path = join_path(directory, entry.name);
+    if (entry.is_directory && !entry.is_link) {
+      SB_RETURN_IF_ERROR(list_traces_below(files, run_path, path, paths));
+    } else if (!entry.is_directory && entry.name.ends_with(kTraceSuffix)) {
+      paths.push_back(path);
+    }
+  }
+  return Status();
+}
+
+// The footer's metadata, which no checksum covers, against the columns, whose pages have one.
+Status compare_with_columns(std::string_view bytes, const std::string& path, const TraceDescription& about) {
+  SB_ASSIGN_OR_RETURN(
+      const Table table,
+      decode_table_file(bytes, path, {column::kSymbol, column::kStrategy, column::kStrategyHash, column::kMetadata}));
+  const std::pair<const char*, const std::string*> expected[] = {{column::kSymbol, &about.symbol},
+                                                                 {column::kStrategy, &about.strategy_id},
+                                                                 {column::kStrategyHash, &about.strategy_hash},
+                                                                 {column::kMetadata, &about.strategy_config}};
+  for (const auto& [name, text] : expected) {
+    const TableColumn* const values = table.find(name);
+    if (table.row_count() == 0) return Status();
+    if (values == nullptr || values->type != ColumnType::text || values->is_null(0) || values->texts.front() != *text) {
+      return Status::damaged(fmt::format("column '{}' is not what the file's metadata says", name));
+    }
+  }
+  return Status();
+}
+
+Result<IndexRow> make_row(const std::string& bytes, const std::string& trace_path) {
+  SB_ASSIGN_OR_RETURN(const Trace trace, decode_trace_file(bytes, trace_path));
+  const TraceDescription& about = trace.about;
+  const auto damaged = [&](std::string_view what) { return Status::damaged(fmt::format("{}: {}", trace_path, what)); };
+  if (about.strategy_id.empty() || about.symbol.empty() || about.timeframe.empty() || about.data_id.empty() ||
+      about.trace_hash.empty() || about.strategy_digest.empty() || !about.bar_count) {
+    return damaged("the file does not say all that an index needs; an older version wrote it, or it is damaged");
+  }
+  if (const Status status = compare_with_columns(bytes, trace_path, about); !status.ok()) return status.at(trace_path);
+  const Result<JsonValue> config = parse_json(about.strategy_config);
+  if (!config.ok()) return damaged("strategy_config: " + config.status().message());
+  const Result<JsonValue> node = normalize_strategy(*config);
+  if (!node.ok()) return damaged("strategy_config: " + node.status().message());
+  const StrategyIdentity identity = identify_normalized(*node);
+  if (to_hex(identity.digest) != about.strategy_digest || identity.hash() != about.strategy_hash) {
+    return damaged("the configuration does not have the strategy_digest of the file");
+  }
+  const bool reaches_past_end = !trace.changes.idx.empty() && trace.changes.idx.back() >= *about.bar_count;
+  if (reaches_past_end || to_hex(trace_hash(trace.changes, *about.bar_count)) != about.trace_hash) {
+    return damaged("the changes do not have the trace_hash of the file");
+  }
+  bool zone_given = false;
+  const Result<int64_t> created_at = parse_time(about.creation_time, &zone_given);
+  if (!created_at.ok()) return damaged("creation_time: " + created_at.status().message());
+
+  IndexRow row;
+  row.strategy_id = about.strategy_id;
+  row.strategy_digest = identity.digest;
+  row.value_digest = identity.value_digest;
+  row.strategy_type = *node->find("type")->text();
+  row.symbol = about.symbol;
+  row.timeframe = about.timeframe;
+  row.kind = trace.changes.kind;
+  row.parameters = queryable_parameters(*node);
+  row.constraints = member_text(node->find("constraints"));
+  row.threshold = member_text(node->find("threshold"));
+  row.trace_path = trace_path;
+  row.trace_hash = trace_hash(trace.changes, *about.bar_count);
+  row.data_id = about.data_id;
+  row.bar_count = *about.bar_count;
+  row.change_count = static_cast<int64_t>(trace.changes.size());
+  if (row.change_count > 0) {
+    row.observed_from = trace.changes.idx.front();
+    row.observed_to = row.bar_count - 1;
+    row.first_ts = trace.ts.front();
+    row.last_ts = trace.ts.back();
+  }
+  row.strategy_config = about.strategy_config;
+  row.file_size = static_cast<int64_t>(bytes.size());
+  row.file_sha256 = sha256(bytes);
+  row.created_at = *created_at;
+  return row;
+}
+
+// What a file holds; nothing where it cannot be read, because a rebuild is what mends it.
+std::optional<std::string> read_if_there(FileSystem& files, const std::string& path) {
+  Result<std::string> bytes = files.read_file(path);
+  return bytes.ok() ? std::optional(std::move(bytes).value()) : std::nullopt;
+}
+
+class Rebuild {
+ public:
+  Rebuild(FileSystem& files, const std::string& run_path, const RebuildOptions& options)
+      : files_(files), run_path_(run_path), options_(options), lost_(files, run_path, options.now, options.is_dry) {}
+
+  Result<RebuildReport> run(const RunDescription* fallback) {
+    SB_RETURN_IF_ERROR(read_traces());
+    SB_RETURN_IF_ERROR(read_old_description(fallback));
+    add_what_the_index_knew();
+    SB_RETURN_IF_ERROR(describe_feeds());
+    sort_index(rows_);
+    SB_RETURN_IF_ERROR(write_tables());
+    SB_RETURN_IF_ERROR(lost_.take(damaged_traces_));
+    report_.moved = lost_.moved();
+    report_.changed = report_.changed || !report_.moved.empty();
+    return std::move(report_);
+  }
+
+ private:
+  Status read_traces();
+  Status read_old_description(const RunDescription* fallback);
+  void add_what_the_index_knew();
+  Status describe_feeds();
+  Result<std::string> encode_strategy_components() const;
+  Status write_tables();
+
+  FileSystem& files_;
+  const std::string& run_path_;
+  const RebuildOptions& options_;
+  LostAndFound lost_;
+  RebuildReport report_;
+  std::vector<IndexRow> rows_;
+  RunDescription description_;
+  std::vector<LostFile> damaged_traces_;
+};
+
+Status Rebuild::read_traces() {
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  for (const std::string& path : paths) {
+    Result<IndexRow> row = read_index_row(files_, run_path_, path);
+    if (row.ok()) {
+      rows_.push_back(std::move(row).value());
+      continue;
+    }
+    if (row.status().code() == StatusCode::io_error) return row.status();
+    report_.damage.push_back(row.status().message() + "; left out");
+    damaged_traces_.push_back({.path = path, .why = row.status().message()});
+  }
+  if (!rows_.empty()) return Status();
+  return Status::not_found(paths.empty()
+                               ? fmt::format("{} has no trace to make an index of", run_path_)
+                               : fmt::format("{}: none of its {} traces is whole: {}", run_path_, paths.size(),
+                                             report_.damage.front()));
+}
+
+Status Rebuild::read_old_description(const RunDescription* fallback) {
+  const std::string path = join_path(run_path_, file::kRunDescription);
+  std::optional<RunDescription> old;
+  if (const std::optional<std::string> text = read_if_there(files_, path)) {
+    Result<RunDescription> decoded = decode_run_description(*text, path);
+    if (decoded.status().code() == StatusCode::invalid) return decoded.status();  // a newer program's
+    if (decoded.ok()) old = std::move(decoded).value();
+  }
+  if (old && old->layout != "files") {
+    return Status::invalid(
+        fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path_, old->layout));
+  }
+  if (old) {
+    description_ = std::move(*old);
+  } else if (fallback != nullptr) {
+    description_ = *fallback;
+  } else {
+    description_.created_at = std::ranges::min(rows_, {}, &IndexRow::created_at).created_at;
+    report_.remarks.push_back(
+        "run.json cannot be read: tags, note and code_version of the run are lost; created_at is the traces'");
+  }
+  description_.run_id = file_name_of(run_path_);
+  description_.files.clear();
+  return Status();
+}
+
+// Aliases and the ends that were said stand in the index alone. A row of an older one counts where it tells of this very
+// trace, also when the rest of that index is not what was written.
+void Rebuild::add_what_the_index_knew() {
+  using Key = std::tuple<std::string, Digest>;
+  std::map<Key, IndexRow> known;
+  const std::string path = join_path(run_path_, file::kStrategyIndex);
+  bool is_read = false;
+  for (const std::string& name : {path + std::string(kTemporarySuffix), path}) {
+    const std::optional<std::string> bytes = read_if_there(files_, name);
+    Result<std::vector<IndexRow>> rows =
+        bytes ? decode_index(*bytes, name) : Result<std::vector<IndexRow>>(Status::not_found(name));
+    if (!rows.ok()) continue;
+    is_read = true;
+    for (IndexRow& row : *rows) {
+      const Key key(row.trace_path, row.file_sha256);
+      known.insert_or_assign(key, std::move(row));
+    }
+  }
+  for (IndexRow& row : rows_) {
+    const auto old = known.find({row.trace_path, row.file_sha256});
+    if (old == known.end()) continue;
+    row.aliases = old->second.aliases;
+    row.complete = old->second.complete;
+  }
+  if (!is_read) {
+    report_.remarks.push_back(
+        "no index can be read: other ids of the same configuration (aliases) are lost, and a trace counts as complete "
+        "when it was observed to its last bar");
+  }
+}
+
+Status Rebuild::describe_feeds() {
+  using Key = std::tuple<std::string, std::string, std::string>;
+  struct Range {
+    int64_t bar_count = 0;
+    std::optional<int64_t> first_ts, last_ts;
+  };
+  std::map<Key, Range> in_traces;
+  for (const IndexRow& row : rows_) {
+    Range& range = in_traces[{row.symbol, row.timeframe, row.data_id}];
+    range.bar_count = std::max(range.bar_count, row.bar_count);
+    if (row.first_ts) range.first_ts = std::min(range.first_ts.value_or(*row.first_ts), *row.first_ts);
+    if (row.last_ts) range.last_ts = std::max(range.last_ts.value_or(*row.last_ts), *row.last_ts);
+  }
+  // Those that run.json names keep their order; it may name feeds without a trace.
+  std::set<Key> named;
+  for (const RunDescription::Feed& feed : description_.feeds) named.insert({feed.symbol, feed.timeframe, feed.data_id});
+  for (const auto& [key, range] : in_traces) {
+    if (named.contains(key)) continue;
+    const auto& [symbol, timeframe, data_id_hex] = key;
+    description_.feeds.push_back({.symbol = symbol,
+                                  .timeframe = timeframe,
+                                  .data_id = data_id_hex,
+                                  .bar_count = range.bar_count,
+                                  .first_ts = range.first_ts.value_or(0),
+                                  .last_ts = range.last_ts.value_or(0)});
+  }
+  std::map<std::string, int64_t> bar_counts;
+  for (RunDescription::Feed& feed : description_.feeds) {
+    const std::string path = join_path(parent_path(run_path_), bars_path(feed.data_id));
+    const std::optional<std::string> bytes = read_if_there(files_, path);
+    const Result<Bars> bars = bytes ? decode_bars_file(*bytes, path) : Result<Bars>(Status::not_found("missing"));
+    if (!bars.ok() || to_hex(data_id(*bars)) != feed.data_id) {
+      report_.remarks.push_back(
+          fmt::format("{} cannot be read: the bars of {} {} count as far as its traces go, and which of them are "
+                      "complete is taken from an older index or not known; bring the bars back and do this again",
+                      path, feed.symbol, feed.timeframe));
+      continue;
+    }
+    feed.bar_count = static_cast<int64_t>(bars->size());
+    feed.first_ts = bars->ts.front();
+    feed.last_ts = bars->ts.back();
+    bar_counts[feed.data_id] = feed.bar_count;
+  }
+  for (IndexRow& row : rows_) {
+    const auto count = bar_counts.find(row.data_id);
+    if (count != bar_counts.end() && row.bar_count == count->second) row.complete = true;
+  }
+  return Status();
+}
+
+Result<std::string> Rebuild::encode_strategy_components() const {
+  std::vector<ComponentRow> components;
+  std::set<Digest> known;
+  for (const IndexRow& row : rows_) {
+    if (!known.insert(row.strategy_digest).second) continue;
+    SB_ASSIGN_OR_RETURN(const JsonValue config, parse_json(row.strategy_config));
+    SB_ASSIGN_OR_RETURN(const JsonValue node, normalize_strategy(config));
+    for (StrategyComponent& component : list_components(node))
+      components.push_back({row.strategy_digest, std::move(component)});
+  }
+  return encode_components(components);
+}
+
+Status Rebuild::write_tables() {
+  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_));
+  SB_ASSIGN_OR_RETURN(const std::string components, encode_strategy_components());
+  std::set<std::string> ids;
+  for (const IndexRow& row : rows_) {
+    ids.insert(row.strategy_id);
+    ids.insert(row.aliases.begin(), row.aliases.end());
+    report_.summary.change_count += row.change_count;
+    report_.summary.incomplete_count += row.complete ? 0 : 1;
+    report_.summary.file_bytes += row.file_size;
+    if (row.observed_from) report_.summary.signal_count += *row.observed_to - *row.observed_from + 1;
+  }
+  report_.summary.trace_count = static_cast<int64_t>(rows_.size());
+  report_.summary.strategy_count = static_cast<int64_t>(ids.size());
+  description_.strategy_count = report_.summary.strategy_count;
+  description_.trace_count = report_.summary.trace_count;
+  description_.change_count = report_.summary.change_count;
+  for (const auto& [name, bytes] : {std::pair(file::kStrategyComponents, &components),
+                                    std::pair(file::kStrategyIndex, &index)}) {
+    description_.files.push_back(
+        {.path = name, .size = static_cast<int64_t>(bytes->size()), .sha256 = to_hex(sha256(*bytes))});
+  }
+
+  // In the order of their renames. What is there already in these bytes stays.
+  std::vector<std::pair<std::string, std::string>> tables = {
+      {file::kStrategyComponents, components},
+      {file::kRunDescription, encode_run_description(description_)},
+      {file::kStrategyIndex, index}};
+  std::vector<std::string> temporaries;
+  std::vector<LostFile> replaced;
+  std::erase_if(tables, [&](const auto& table) {
+    const std::optional<std::string> old = read_if_there(files_, join_path(run_path_, table.first));
+    if (old && *old != table.second)
+      replaced.push_back({.path = table.first, .why = "made anew from the traces", .is_copied = true});
+    return old == table.second;
+  });
+  if (tables.empty()) return Status();
+  report_.changed = true;
+  SB_RETURN_IF_ERROR(lost_.take(replaced));
+  if (options_.is_dry) return Status();
+  for (const auto& [name, bytes] : tables) {
+    const std::string temporary = join_path(run_path_, name + std::string(kTemporarySuffix));
+    SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(temporary));  // of a rebuild or commit that died
+    if (exists) SB_RETURN_IF_ERROR(files_.remove_file(temporary));
+    SB_RETURN_IF_ERROR(files_.write_new_file(temporary, bytes));
+    temporaries.push_back(temporary);
+  }
+  SB_RETURN_IF_ERROR(files_.sync_files(temporaries));
+  for (size_t i = 0; i < tables.size(); ++i) {
+    // All that the index rests on is durable before it has its name.
+    if (tables[i].first == file::kStrategyIndex) SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
+    SB_RETURN_IF_ERROR(files_.rename(temporaries[i], join_path(run_path_, tables[i].first)));
+  }
+  return files_.sync_directory(run_path_);
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_trace_files(FileSystem& files, const std::string& run_path) {
+  std::vector<std::string> paths;
+  SB_RETURN_IF_ERROR(list_traces_below(files, run_path, file::kTracesDirectory, paths));
+  std::ranges::sort(paths);
+  return paths;
+}
+
+Result<IndexRow> read_index_row(FileSystem& files, const std::string& run_path, const std::string& trace_path) {
+  SB_ASSIGN_OR_RETURN(const std::string bytes, files.read_file(join_path(run_path, trace_path)));
+  return make_row(bytes, trace_path);
+}
+
+Result<RebuildReport> rebuild_tables(FileSystem& files, const std::string& run_path, const RunDescription* fallback,
+                                     const RebuildOptions& options) {
+  return Rebuild(files, run_path, options).run(fallback);
+}
+
+Result<RebuildReport> rebuild_index(FileSystem& files, const std::string& given_path, const RebuildOptions& options) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(given_path));
+  if (!exists) return Status::not_found(fmt::format("{} is no directory", given_path));
+  std::string run_path = given_path;
+  if (const std::string name = file_name_of(given_path); name == "." || name == "..") {
+    SB_ASSIGN_OR_RETURN(run_path, files.absolute_path(given_path));  // its own name stands in run.json
+  }
+  const auto check_journal = [&]() -> Status {
+    SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(run_path)));
+    if (!has_journal) return Status();
+    return Status::invalid(fmt::format("{} has a journal: it is being written, or died; finish it with signalbook recover",
+                                       run_path));
+  };
+  SB_RETURN_IF_ERROR(check_journal());
+  std::unique_ptr<RunLock> lock;
+  if (!options.is_dry) {
+    SB_ASSIGN_OR_RETURN(lock, RunLock::take(files, run_path, /*wait=*/false));
+    if (lock == nullptr) {
+      return Status::invalid(fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
+    }
+    SB_RETURN_IF_ERROR(check_journal());
+  }
+  return rebuild_tables(files, run_path, nullptr, options);
+}
+
+}  // namespace signalbook

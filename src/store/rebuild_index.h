@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "store/lost_and_found.h"
+#include "store/run_description.h"
+#include "store/run_summary.h"
+#include "store/strategy_index.h"
+
+namespace signalbook {
+
+// The paths of the trace files of a run, relative to it, sorted: what lies under traces/ and ends in .parquet.
+Result<std::vector<std::string>> list_trace_files(FileSystem& files, const std::string& run_path);
+
+// The row of the index that a trace file tells by itself: all but trace_id, aliases and complete. Damaged, naming the
+// file, when it is no whole trace: page checksums, trace_hash, and everything that it says twice are compared.
+Result<IndexRow> read_index_row(FileSystem& files, const std::string& run_path, const std::string& trace_path);
+
+struct RebuildOptions {
+  bool is_dry = false;  // change nothing
+  int64_t now = 0;      // microseconds since 1970 UTC, for notes; stands in no file of the run
+};
+
+struct RebuildReport {
+  RunSummary summary;
+  bool changed = false;              // some file of the run is not what it was
+  std::vector<std::string> damage;   // traces that were left out
+  std::vector<std::string> remarks;  // what no trace says and nothing else could tell
+  std::vector<MovedFile> moved;
+};
+
+// Makes strategy_index.parquet, strategy_components.parquet and run.json from the traces alone, with the bars of the
+// store. What the traces do not say is taken from the files that are there, as far as they can be read: tags, note,
+// code_version, writers and created_at from run.json (else from `fallback`), aliases and `complete` from the index.
+// Damaged traces are left out and moved to lost+found, where copies of the replaced files are as well. The index is
+// renamed into place last; the same traces give the same bytes, and where they are there nothing is written.
+// The caller holds the run's lock. NotFound when there is no whole trace.
+Result<RebuildReport> rebuild_tables(FileSystem& files, const std::string& run_path, const RunDescription* fallback,
+                                     const RebuildOptions& options);
+
+// The same under the run's lock. Invalid when the run is being written, committed or recovered, or has a journal, which
+// recover_run() is for.
+Result<RebuildReport> rebuild_index(FileSystem& files, const std::string& run_path, const RebuildOptions& options);
+
+}  // namespace signalbook

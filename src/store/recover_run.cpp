@@ -1,0 +1,210 @@
+#include "store/recover_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "format/trace_schema.h"
+#include "store/commit_run.h"
+#include "store/rebuild_index.h"
+#include "store/run_inspection.h"
+#include "store/run_journals.h"
+#include "store/strategy_index.h"
+
+namespace signalbook {
+
+namespace {
+
+class Recovery {
+ public:
+  Recovery(FileSystem& files, const std::string& run_path, const RecoverOptions& options, RunInspection found)
+      : files_(files),
+        run_path_(run_path),
+        options_(options),
+        found_(std::move(found)),
+        rule_(find_recovery_rule(found_.facts)),
+        lost_(files, run_path, options.now, options.is_dry) {}
+
+  Result<RecoveryReport> run() {
+    report_.facts = found_.facts;
+    report_.action = rule_.action;
+    report_.why = rule_.why;
+    report_.alive_writers = found_.alive_writers;
+    report_.torn_bytes = found_.torn_bytes;
+    report_.damage = found_.damage;
+    report_.remarks = found_.remarks;
+    SB_RETURN_IF_ERROR(act());
+    const std::vector<MovedFile>& moved = lost_.moved();
+    report_.moved.insert(report_.moved.end(), moved.begin(), moved.end());
+    return std::move(report_);
+  }
+
+ private:
+  Status act();
+  Status finish();
+  Status rebuild();
+  Status dispose_of_journals();
+  Status take_leftovers();
+  Status find_temporaries(const std::string& directory, std::vector<LostFile>& found);
+
+  FileSystem& files_;
+  const std::string& run_path_;
+  const RecoverOptions& options_;
+  RunInspection found_;
+  const RecoveryRule& rule_;
+  LostAndFound lost_;
+  RecoveryReport report_;
+};
+
+Status Recovery::act() {
+  switch (rule_.action) {
+    case RecoveryAction::refuse:
+      return Status();
+    case RecoveryAction::set_aside:
+      return lost_.take({{.path = "", .why = std::string(rule_.why)}});
+    case RecoveryAction::finish:
+      SB_RETURN_IF_ERROR(finish());
+      break;
+    case RecoveryAction::rebuild:
+      SB_RETURN_IF_ERROR(rebuild());
+      break;
+    case RecoveryAction::keep:
+    case RecoveryAction::clean:
+      report_.summary.trace_count = found_.whole_trace_count;
+      break;
+  }
+  SB_RETURN_IF_ERROR(dispose_of_journals());
+  return take_leftovers();
+}
+
+Status Recovery::finish() {
+  std::vector<LostFile> in_the_way;
+  const bool journal_is_damaged = found_.facts.journal == JournalFact::damaged;
+  const bool takes_all_traces = journal_is_damaged && found_.facts.traces != TracesFact::none;
+  for (LostFile file : found_.damaged_files) {
+    const bool is_trace = file.path.starts_with(std::string(file::kTracesDirectory) + "/");
+    if (is_trace && takes_all_traces) continue;
+    file.is_copied = !is_trace;  // the commit replaces it
+    in_the_way.push_back(std::move(file));
+  }
+  if (journal_is_damaged) {
+    // What an earlier commit has written may say what the journals have lost.
+    const std::string why = "written by an earlier commit, and made anew from journals that are damaged";
+    if (takes_all_traces) in_the_way.push_back({.path = file::kTracesDirectory, .why = why});
+    for (const char* name : {file::kStrategyIndex, file::kStrategyComponents, file::kRunDescription}) {
+      SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(join_path(run_path_, name)));
+      const bool is_listed = std::ranges::find(in_the_way, name, &LostFile::path) != in_the_way.end();
+      if (exists && !is_listed) in_the_way.push_back({.path = name, .why = why, .is_copied = true});
+    }
+  }
+  SB_RETURN_IF_ERROR(lost_.take(in_the_way));
+  if (options_.is_dry) {
+    report_.summary.trace_count = found_.recorded_trace_count;
+    return Status();
+  }
+  SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
+  report_.summary = std::move(committed.summary);
+  report_.torn_bytes = committed.torn_bytes;
+  for (std::string& line : committed.damage) {
+    if (std::find(report_.damage.begin(), report_.damage.end(), line) == report_.damage.end())
+      report_.damage.push_back(std::move(line));
+  }
+  return Status();
+}
+
+Status Recovery::rebuild() {
+  SB_ASSIGN_OR_RETURN(RebuildReport rebuilt,
+                      rebuild_tables(files_, run_path_, found_.recorded ? &*found_.recorded : nullptr,
+                                     {.is_dry = options_.is_dry, .now = options_.now}));
+  report_.summary = std::move(rebuilt.summary);
+  report_.remarks.insert(report_.remarks.end(), rebuilt.remarks.begin(), rebuilt.remarks.end());
+  report_.moved = std::move(rebuilt.moved);
+  return Status();
+}
+
+// The run is whole now. Journals in which something is damaged are kept for whoever wants to look at them.
+Status Recovery::dispose_of_journals() {
+  switch (found_.facts.journal) {
+    case JournalFact::none:
+      return Status();
+    case JournalFact::damaged:
+    case JournalFact::unreadable:
+      return lost_.take({{.path = file_name_of(journal_directory(run_path_)),
+                          .why = "damaged; what could be read of it is in the run"}});
+    case JournalFact::empty:
+    case JournalFact::whole:
+      return options_.is_dry ? Status() : remove_journals(files_, run_path_);
+  }
+  return Status();
+}
+
+Status Recovery::find_temporaries(const std::string& directory, std::vector<LostFile>& found) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(join_path(run_path_, directory)));
+  for (const DirectoryEntry& entry : entries) {
+    const std::string path = join_path(directory, entry.name);
+    if (entry.is_link || path == file_name_of(journal_directory(run_path_))) continue;
+    if (entry.is_directory) {
+      SB_RETURN_IF_ERROR(find_temporaries(path, found));
+    } else if (entry.name.ends_with(kTemporarySuffix)) {
+      found.push_back({.path = path, .why = "left behind by a recording that died before its name was given"});
+    }
+  }
+  return Status();
+}
+
+// What an earlier attempt has left and the run does not need. Before a dry run's end it cannot be told what the attempt
+// that is not made would have used.
+Status Recovery::take_leftovers() {
+  const bool writes = rule_.action == RecoveryAction::finish || rule_.action == RecoveryAction::rebuild;
+  if (options_.is_dry && writes) return Status();
+  std::vector<LostFile> leftovers;
+  SB_RETURN_IF_ERROR(find_temporaries("", leftovers));
+  if (rule_.action == RecoveryAction::finish) {
+    const std::string index_path = join_path(run_path_, file::kStrategyIndex);
+    SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(index_path));
+    SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, decode_index(bytes, index_path));
+    std::set<std::string> named;
+    for (const IndexRow& row : rows) named.insert(row.trace_path);
+    SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+    for (const std::string& path : paths) {
+      if (!named.contains(path)) leftovers.push_back({.path = path, .why = "written by an earlier commit that died"});
+    }
+  }
+  return lost_.take(leftovers);
+}
+
+}  // namespace
+
+Result<RecoveryReport> recover_run(FileSystem& files, const std::string& given_path, const RecoverOptions& options) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(given_path));
+  if (!exists) return Status::not_found(fmt::format("{} is no directory", given_path));
+  std::string run_path = given_path;
+  if (const std::string name = file_name_of(given_path); name == "." || name == "..") {
+    SB_ASSIGN_OR_RETURN(run_path, files.absolute_path(given_path));  // its own name is in the notes
+  }
+  SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, run_path));
+  if (!is_run) return Status::not_found(fmt::format("{} is no run, nor what is left of one", given_path));
+  if (options.is_dry) {
+    SB_ASSIGN_OR_RETURN(RunInspection found, inspect_run(files, run_path, /*writers_are_locked=*/false));
+    return Recovery(files, run_path, options, std::move(found)).run();
+  }
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, RunLock::take(files, run_path, /*wait=*/false));
+  if (lock == nullptr) {
+    return Status::invalid(
+        fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
+  }
+  SB_ASSIGN_OR_RETURN(const WriterLocks writers, lock_writers(files, run_path));
+  RunInspection found;
+  if (writers.alive.empty()) {
+    SB_ASSIGN_OR_RETURN(found, inspect_run(files, run_path, /*writers_are_locked=*/true));
+  } else {
+    found.facts.writers = WritersFact::alive;
+    found.alive_writers = writers.alive;
+  }
+  return Recovery(files, run_path, options, std::move(found)).run();
+}
+
+}  // namespace signalbook

@@ -1,0 +1,328 @@
+#include "store/run_inspection.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "base/digest.h"
+#include "format/content_hash.h"
+#include "format/file_names.h"
+#include "format/strategy_identity.h"
+#include "format/trace_schema.h"
+#include "store/bars_file.h"
+#include "store/rebuild_index.h"
+#include "store/run_files.h"
+#include "store/run_journals.h"
+#include "store/strategy_index.h"
+#include "store/writer_record.h"
+
+namespace signalbook {
+
+namespace {
+
+class Inspection {
+ public:
+  Inspection(FileSystem& files, const std::string& run_path) : files_(files), run_path_(run_path) {}
+
+  Result<RunInspection> run() {
+    SB_RETURN_IF_ERROR(look_at_description());
+    SB_RETURN_IF_ERROR(look_at_index());
+    SB_RETURN_IF_ERROR(facts().index == IndexFact::whole ? compare_traces_with_index() : look_at_traces());
+    SB_RETURN_IF_ERROR(look_at_journals());
+    return std::move(found_);
+  }
+
+ private:
+  RecoveryFacts& facts() { return found_.facts; }
+  std::string path_of(const std::string& name) const { return join_path(run_path_, name); }
+
+  // The whole file; nothing when there is none.
+  Result<std::optional<std::string>> read(const std::string& name) const {
+    Result<std::string> bytes = files_.read_file(path_of(name));
+    if (bytes.ok()) return std::optional(std::move(bytes).value());
+    if (bytes.status().code() == StatusCode::not_found) return std::optional<std::string>();
+    return bytes.status();
+  }
+
+  void tell_damage(const std::string& name, const std::string& what) {
+    found_.damage.push_back(what);
+    found_.damaged_files.push_back({.path = name, .why = what});
+  }
+
+  Status look_at_description();
+  Status look_at_index();
+  Status compare_traces_with_index();
+  Status look_at_traces();
+  void judge_traces(int64_t damaged_count);
+  Status look_at_journals();
+  Status look_at_bars(const WriterRecord& writer);
+  void describe(const WriterRecord& writer);
+  Status find_traces_of_no_journal();
+
+  FileSystem& files_;
+  const std::string& run_path_;
+  RunInspection found_;
+  std::optional<RunDescription> description_;  // run.json, where it can be read
+  std::vector<IndexRow> rows_;                 // of a whole index
+  std::map<std::string, std::string> bars_;    // data_id -> what is wrong with them, empty when nothing is
+  std::vector<WriterRecord> writers_;
+};
+
+Status Inspection::look_at_description() {
+  const std::string name = file::kRunDescription;
+  SB_ASSIGN_OR_RETURN(const std::optional<std::string> text, read(name));
+  if (!text) return Status();
+  Result<RunDescription> description = decode_run_description(*text, name);
+  if (description.status().code() == StatusCode::invalid) return description.status();  // a newer program's
+  if (!description.ok()) {
+    facts().description = DescriptionFact::damaged;
+    tell_damage(name, description.status().message());
+    return Status();
+  }
+  if (description->layout != "files") {
+    return Status::invalid(fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path_,
+                                       description->layout));
+  }
+  const Status components =
+      check_run_file(files_, run_path_, *description, file::kStrategyComponents, FileCheck::digest);
+  if (components.code() == StatusCode::io_error) return components;
+  facts().description = components.ok() ? DescriptionFact::whole : DescriptionFact::damaged;
+  if (!components.ok()) {
+    SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path_of(file::kStrategyComponents)));
+    const std::string what = fmt::format("{}: {}", file::kStrategyComponents,
+                                         exists ? "not the bytes that run.json speaks of" : "missing");
+    exists ? tell_damage(file::kStrategyComponents, what) : found_.damage.push_back(what);
+  }
+  description_ = std::move(description).value();
+  return Status();
+}
+
+Status Inspection::look_at_index() {
+  const std::string name = file::kStrategyIndex;
+  SB_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, read(name));
+  if (!bytes) return Status();
+  Result<std::vector<IndexRow>> rows = decode_index(*bytes, name);
+  std::string what = rows.ok() ? "" : rows.status().message();
+  if (description_) {
+    bool is_described = false;
+    for (const RunDescription::File& entry : description_->files) {
+      is_described |= entry.path == name && entry.size == static_cast<int64_t>(bytes->size()) &&
+                      entry.sha256 == to_hex(sha256(*bytes));
+    }
+    if (!is_described && what.empty()) what = name + ": not the bytes that run.json speaks of";
+  }
+  facts().index = what.empty() ? IndexFact::whole : IndexFact::damaged;
+  if (!what.empty()) {
+    tell_damage(name, what);
+    return Status();
+  }
+  rows_ = std::move(rows).value();
+  return Status();
+}
+
+void Inspection::judge_traces(int64_t damaged_count) {
+  const int64_t whole_count = found_.whole_trace_count;
+  facts().traces = whole_count + damaged_count == 0 ? TracesFact::none
+                   : damaged_count == 0             ? TracesFact::whole
+                   : whole_count == 0               ? TracesFact::lost
+                                                    : TracesFact::damaged;
+}
+
+Status Inspection::compare_traces_with_index() {
+  int64_t damaged_count = 0;
+  for (const IndexRow& row : rows_) {
+    SB_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, read(row.trace_path));
+    if (bytes && static_cast<int64_t>(bytes->size()) == row.file_size && sha256(*bytes) == row.file_sha256) {
+      ++found_.whole_trace_count;
+      continue;
+    }
+    ++damaged_count;
+    if (bytes) {
+      tell_damage(row.trace_path, row.trace_path + ": not the bytes that the index speaks of");
+    } else {
+      found_.damage.push_back(row.trace_path + ": missing");
+    }
+  }
+  judge_traces(damaged_count);
+  return Status();
+}
+
+Status Inspection::look_at_traces() {
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  int64_t damaged_count = 0;
+  for (const std::string& path : paths) {
+    const Result<IndexRow> row = read_index_row(files_, run_path_, path);
+    if (row.ok()) {
+      ++found_.whole_trace_count;
+    } else if (row.status().code() == StatusCode::io_error) {
+      return row.status();
+    } else {
+      ++damaged_count;
+      tell_damage(path, row.status().message());
+    }
+  }
+  judge_traces(damaged_count);
+  return Status();
+}
+
+// The earliest writer's header says what the run is, as it does to commit_run().
+void Inspection::describe(const WriterRecord& writer) {
+  if (!writer.header) return;
+  const bool is_first = !found_.recorded;
+  if (is_first) found_.recorded = RunDescription();
+  found_.recorded->writers.push_back({.name = writer.writer, .position = writer.position});
+  if (!is_first && found_.recorded->created_at <= writer.header->created_at) return;
+  found_.recorded->created_at = writer.header->created_at;
+  found_.recorded->code_version = writer.header->code_version;
+  found_.recorded->note = writer.header->note;
+  found_.recorded->tags = writer.header->tags;
+}
+
+Status Inspection::look_at_journals() {
+  SB_ASSIGN_OR_RETURN(const bool exists, files_.directory_exists(journal_directory(run_path_)));
+  if (!exists) return Status();
+  SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals(files_, run_path_));
+  bool is_damaged = false;
+  for (const WriterJournal& journal : journals) {
+    SB_ASSIGN_OR_RETURN(WriterRecord writer, read_writer_record(files_, journal));
+    found_.torn_bytes += writer.torn_bytes;
+    is_damaged |= !writer.damage.empty();
+    found_.damage.insert(found_.damage.end(), writer.damage.begin(), writer.damage.end());
+    for (const TraceRecord& trace : writer.traces) {
+      const bool is_known = trace.strategy < writer.strategies.size() && trace.feed < writer.feeds.size() &&
+                            !writer.strategies[trace.strategy].id.empty() && !writer.feeds[trace.feed].data_id.empty();
+      found_.recorded_trace_count += is_known ? 1 : 0;
+    }
+    if (journal.is_suspect) {
+      found_.remarks.push_back(
+          fmt::format("writer {}: the disk failed to take its journal; what it had not acknowledged by then may be gone",
+                      writer.writer));
+    }
+    SB_RETURN_IF_ERROR(look_at_bars(writer));
+    describe(writer);
+    writers_.push_back(std::move(writer));
+  }
+  const bool holds_traces = found_.recorded_trace_count > 0;
+  facts().journal = is_damaged ? (holds_traces ? JournalFact::damaged : JournalFact::unreadable)
+                               : (holds_traces ? JournalFact::whole : JournalFact::empty);
+  const bool is_committed = facts().index == IndexFact::whole;
+  const bool is_whole =
+      is_committed && facts().description == DescriptionFact::whole && facts().traces == TracesFact::whole;
+  if (facts().journal == JournalFact::whole && is_committed && !is_whole) return find_traces_of_no_journal();
+  return Status();
+}
+
+Status Inspection::look_at_bars(const WriterRecord& writer) {
+  for (const JournalFeed& feed : writer.feeds) {
+    if (feed.data_id.empty()) continue;  // its declaration is lost
+    const auto [place, is_new] = bars_.try_emplace(feed.data_id);
+    if (!is_new) continue;
+    const std::string in_store = join_path(parent_path(run_path_), bars_path(feed.data_id));
+    std::string why = in_store + ": missing";
+    bool is_found = false;
+    for (const std::string& path : {journal_bars_path(run_path_, feed.data_id), in_store}) {
+      const Result<std::string> bytes = files_.read_file(path);
+      if (bytes.status().code() == StatusCode::io_error) return bytes.status();
+      if (!bytes.ok()) continue;
+      const Result<Bars> bars = decode_bars_file(*bytes, path);
+      is_found = bars.ok() && to_hex(data_id(*bars)) == feed.data_id;
+      if (is_found) break;
+      why = bars.ok() ? path + ": these are other bars" : bars.status().message();
+    }
+    if (is_found) continue;
+    place->second = why;
+    facts().bars = BarsFact::missing;
+    found_.damage.push_back(fmt::format("{} (bars of {} {})", why, feed.symbol, feed.timeframe));
+  }
+  return Status();
+}
+
+// Journals that are removed one by one may be the rest of those that a commit was made of. They must not take its
+// place.
+Status Inspection::find_traces_of_no_journal() {
+  std::set<std::pair<Digest, std::string>> recorded;
+  for (const WriterRecord& writer : writers_) {
+    std::vector<std::optional<Digest>> digests(writer.strategies.size());
+    for (size_t i = 0; i < digests.size(); ++i) {
+      const Result<JsonValue> config = parse_json(writer.strategies[i].config);
+      if (!config.ok()) continue;
+      const Result<StrategyIdentity> identity = identify_strategy(*config);
+      if (identity.ok()) digests[i] = identity->digest;
+    }
+    for (const TraceRecord& trace : writer.traces) {
+      if (trace.strategy >= digests.size() || trace.feed >= writer.feeds.size() || !digests[trace.strategy]) continue;
+      recorded.insert({*digests[trace.strategy], writer.feeds[trace.feed].data_id});
+    }
+  }
+  int64_t missing = 0;
+  for (const IndexRow& row : rows_) missing += recorded.contains({row.strategy_digest, row.data_id}) ? 0 : 1;
+  if (missing == 0) return Status();
+  facts().journal = JournalFact::damaged;
+  found_.damage.push_back(
+      fmt::format("{}: {} traces of the index are in no journal", journal_directory(run_path_), missing));
+  return Status();
+}
+
+// Those whose locks somebody holds. Only locks that are there are tried, so that nothing is made.
+Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std::string& run_path) {
+  std::vector<std::string> alive;
+  SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals(files, run_path));
+  for (const WriterJournal& journal : journals) {
+    const std::string path = writer_lock_path(run_path, journal.writer);
+    SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(path));
+    if (!exists) continue;
+    SB_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, files.lock_file(path, /*wait=*/false));
+    if (lock == nullptr) alive.push_back(journal.writer);
+  }
+  return alive;
+}
+
+}  // namespace
+
+Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(path));
+  const std::string journal = file_name_of(journal_directory(path)), lock = file_name_of(run_lock_path(path));
+  for (const DirectoryEntry& entry : entries) {
+    if (entry.is_directory && (entry.name == journal || entry.name == file::kTracesDirectory)) return true;
+    if (!entry.is_directory && entry.name == lock) return true;
+    for (const char* name : {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents}) {
+      if (!entry.is_directory && (entry.name == name || entry.name == name + std::string(kTemporarySuffix))) return true;
+    }
+  }
+  if (!entries.empty()) return false;
+  // A recording that died at its very beginning; elsewhere an empty directory is anybody's.
+  return files.file_exists(join_path(join_path(parent_path(path), file::kStoreDirectory), file::kStoreMarker));
+}
+
+Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(run_path));
+  if (!exists) return Status::not_found(fmt::format("{} is no directory", run_path));
+  if (!writers_are_locked) {
+    RunInspection found;
+    SB_ASSIGN_OR_RETURN(found.alive_writers, find_alive_writers(files, run_path));
+    found.facts.writers = WritersFact::alive;
+    if (!found.alive_writers.empty()) return found;
+  }
+  return Inspection(files, run_path).run();
+}
+
+Result<std::vector<std::string>> list_unfinished_runs(FileSystem& files, const std::string& store_path) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(store_path));
+  std::vector<std::string> names;
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory || entry.name == file::kStoreDirectory || entry.name == file::kBarsDirectory) continue;
+    const std::string path = store_path == "." ? entry.name : join_path(store_path, entry.name);
+    const Result<std::vector<DirectoryEntry>> inside = files.list_directory(path);
+    if (!inside.ok() || inside->empty()) continue;  // none of ours
+    SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, path));
+    SB_ASSIGN_OR_RETURN(const bool is_finished, files.file_exists(join_path(path, file::kStrategyIndex)));
+    SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(path)));
+    if (is_run && (!is_finished || has_journal)) names.push_back(entry.name);
+  }
+  return names;
+}
+
+}  // namespace signalbook

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "store/lost_and_found.h"
+#include "store/recovery_table.h"
+#include "store/run_description.h"
+
+namespace signalbook {
+
+// The directory of a run as it was found: the facts that decide what to do with it, and what stands behind them.
+struct RunInspection {
+  RecoveryFacts facts;
+  std::vector<std::string> alive_writers;  // when there are any, nothing else was looked at
+  std::vector<std::string> damage;         // a line each, file in front
+  std::vector<std::string> remarks;        // no damage, and worth telling
+  std::vector<LostFile> damaged_files;     // traces, index and run.json that are there and are not whole
+  std::optional<RunDescription> recorded;  // what the journals say of the run, where they say it
+  int64_t torn_bytes = 0;                  // at the ends of journals
+  int64_t recorded_trace_count = 0;        // in the journals
+  int64_t whole_trace_count = 0;           // files
+};
+
+// Whether a directory is, or was to be, a run: it holds something that only runs have.
+Result<bool> looks_like_run(FileSystem& files, const std::string& path);
+
+// Reads everything in it, and changes nothing. Whoever wants to act on it holds the run's lock and those of its writers,
+// and says so; otherwise a writer that lives is told by the lock of its journal. NotFound when there is no such
+// directory, or when it is no run; Invalid when a newer Signalbook wrote it; IoError when the disk refuses.
+Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked);
+
+// The runs of a store that are not finished, or have a journal: their names, sorted.
+Result<std::vector<std::string>> list_unfinished_runs(FileSystem& files, const std::string& store_path);
+
+}  // namespace signalbook
