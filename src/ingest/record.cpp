@@ -70,7 +70,9 @@ class Recorder {
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::closed;
     } else {
-      if (writer_->trace_count() == 0) return give_up(Status::invalid("there is no trace to record").at(signals_name()));
+      if (writer_->trace_count() == 0) {
+        return give_up(Status::invalid("there is no trace to record").at(signals_name()));
+      }
       Result<RunSummary> summary = writer_->commit();
       if (summary.status().code() == StatusCode::io_error) return give_up(summary.status());
       if (!summary.ok()) return summary.status();  // which says what to do
@@ -125,7 +127,10 @@ class Recorder {
   }
 
   Progress::Options progress_options() const {
-    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt, .sets_position = request_.stream.has_value()};
+    Progress::Options options = {.sync_after = {},
+                                 .acknowledge = {},
+                                 .interrupt = request_.interrupt,
+                                 .sets_position = request_.stream.has_value()};
     if (!request_.stream) return options;
     // Acknowledged rows may be 100 ms old at the most, and the disk needs a part of that.
     options.sync_after = request_.stream->acknowledge ? 50ms : 1000ms;
@@ -214,9 +219,10 @@ class Recorder {
     const int64_t durable_before = writer_->durable_position();
     const int64_t durable = writer_->close().ok() ? rows : durable_before;
     if (!request_.stream) {
-      return error.with(fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
-                                    "signalbook recover {}",
-                                    request_.run_path));
+      return error.with(
+          fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
+                      "signalbook recover {}",
+                      request_.run_path));
     }
     if (error.code() == StatusCode::invalid) {
       return error.with(fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable),
