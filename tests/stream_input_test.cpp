@@ -194,6 +194,18 @@ TEST(StreamInput, AnyPieces) {
   }
 }
 
+// Of a single column an empty line is a missing value, and half a line end is none.
+TEST(StreamInput, OneColumn) {
+  for (const std::string line_end : {"\n", "\r\n", "\r"}) {
+    const std::string text = "a" + line_end + "1" + line_end + line_end + "2" + line_end;
+    std::vector<std::string> bytes;
+    for (const char c : text) bytes.emplace_back(1, c);
+    for (const Seen& seen : {read_all({text}), read_all(bytes)}) {
+      EXPECT_EQ(seen.rows, (std::vector<std::string>{"0 a='1'", "1 a=NULL", "2 a='2'"})) << line_end;
+    }
+  }
+}
+
 // Cut off anywhere, what was whole is there, in order, and the rest is said to be missing.
 TEST(StreamInput, CutAnywhere) {
   const std::string arrow = arrow_stream(3, true);

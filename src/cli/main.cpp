@@ -73,7 +73,7 @@ int run(int argc, char** argv) {
   command->add_option("--strategies", record.strategies, "Configurations (JSON, JSON lines, YAML)");
   command
       ->add_option("--signals", record.signals,
-                   "Signals, wide or long (CSV, Parquet, Arrow), or - for standard input (CSV, JSON lines, Arrow stream)")
+                   "Signals, wide or long (CSV, Parquet, Arrow); - is standard input (CSV, JSON lines, Arrow stream)")
       ->required();
   command->add_flag("--eof-ends", record.eof_ends, "Of standard input: its end is the end of the signals");
   command->add_flag("--ack", record.ack, "Of standard input: print 'acknowledged N' when the first N rows are durable");

@@ -117,6 +117,7 @@ class CsvStream : public StreamInput {
       }
       std::vector<std::string> names;
       SB_RETURN_IF_ERROR(parse_names(record, &names));
+      half_line_end_ = record.ends_with('\r');
       pending_.erase(0, end);
       SB_RETURN_IF_ERROR(set_column_names(std::move(names)));
       chunker_ = arrow::csv::MakeChunker(parse_options(column_names().size()));
