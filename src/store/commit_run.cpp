@@ -115,7 +115,14 @@ Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, 
 }
 
 Status remove_journals(FileSystem& files, const std::string& run_path) {
-  SB_RETURN_IF_ERROR(remove_tree(files, journal_directory(run_path)));
+  const std::string journals = journal_directory(run_path), done = done_journal_directory(run_path);
+  SB_RETURN_IF_ERROR(remove_tree(files, done));
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(journals));
+  if (!exists) return Status();
+  // All at once by its name: a part of the journals, taken for the whole, would make a smaller run.
+  SB_RETURN_IF_ERROR(files.rename(journals, done));
+  SB_RETURN_IF_ERROR(files.sync_directory(run_path));
+  SB_RETURN_IF_ERROR(remove_tree(files, done));
   return files.sync_directory(run_path);
 }
 

@@ -39,6 +39,10 @@ std::string journal_directory(const std::string& run_path) { return join_path(ru
 
 std::string run_lock_path(const std::string& run_path) { return join_path(run_path, kRunLock); }
 
+std::string done_journal_directory(const std::string& run_path) {
+  return join_path(run_path, std::string(kJournalDirectory) + ".done");
+}
+
 std::string segment_path(const std::string& run_path, const std::string& writer, int segment) {
   return path_of(run_path, fmt::format("{}-{:04}{}", writer, segment, kSegmentSuffix));
 }

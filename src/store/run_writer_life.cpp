@@ -8,6 +8,7 @@
 #include "format/trace_schema.h"
 #include "store/commit_run.h"
 #include "store/run_writer.h"
+#include "store/store.h"
 #include "store/writer_record.h"
 
 namespace signalbook {
@@ -36,6 +37,7 @@ Result<std::unique_ptr<RunWriter>> RunWriter::create(FileSystem& files, const st
   }
   std::unique_ptr<RunWriter> writer(new RunWriter(files, run_path, std::move(options)));
   SB_RETURN_IF_ERROR(writer->check_place());
+  SB_RETURN_IF_ERROR(check_store_version(files, parent_path(run_path)));
   SB_RETURN_IF_ERROR(writer->make_directories());
   const Status status = writer->join();
   if (!status.ok()) {
@@ -257,8 +259,16 @@ Result<RunSummary> RunWriter::commit() {
                                        run_path_, fmt::join(others.alive, ", "), run_path_));
   }
   SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
-  if (!committed.damage.empty()) return Status::damaged(committed.damage.front());
-  SB_RETURN_IF_ERROR(remove_journals(files_, run_path_));
+  if (!committed.damage.empty()) {
+    return Status::damaged(fmt::format("{}; what is whole was saved in {}, and its journals were left there",
+                                       committed.damage.front(), run_path_));
+  }
+  journal_ = nullptr;
+  const Status removed = remove_journals(files_, run_path_);
+  if (!removed.ok()) {
+    committed.summary.warnings.push_back(fmt::format(
+        "the run is finished, but its journals could not be removed: {}; signalbook recover does it", removed.message()));
+  }
   return std::move(committed.summary);
 }
 

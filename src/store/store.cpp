@@ -136,6 +136,11 @@ Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& s
   return std::vector<RunLocation>{{.run_id = run_id, .path = *scope.run_path}};
 }
 
+Status check_store_version(FileSystem& files, const std::string& store_path) {
+  SB_ASSIGN_OR_RETURN(const bool is_marked, is_store(files, store_path));
+  return is_marked ? check_version(files, store_path) : Status();
+}
+
 Status ensure_store(FileSystem& files, const std::string& store_path, const std::string& created_at,
                     const std::string& temporary) {
   const std::string directory = join_path(store_path, file::kStoreDirectory);

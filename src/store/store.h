@@ -31,6 +31,10 @@ Result<std::vector<RunLocation>> list_runs(FileSystem& files, const std::string&
 // The runs a scope means: its run, else all of its store.
 Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& scope);
 
+// Invalid when a newer program made the store, which may hold what this one would misread; a directory that is none is
+// fine.
+Status check_store_version(FileSystem& files, const std::string& store_path);
+
 // Makes a directory a store where it is none yet, by way of a temporary file that nobody else uses: several may do so
 // at once. Existing stores of a newer format are refused.
 Status ensure_store(FileSystem& files, const std::string& store_path, const std::string& created_at,

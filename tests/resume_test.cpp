@@ -1,0 +1,207 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "store/commit_run.h"
+#include "store/run_journals.h"
+#include "store/run_reader.h"
+#include "store/run_writer.h"
+#include "support/crash_disk.h"
+#include "support/small_run.h"
+
+namespace signalbook {
+namespace {
+
+constexpr const char* kRun = "/results/run_1";
+constexpr int kStrategies = 3;
+constexpr BarIndex kBars = 40;
+
+// What the strategies say: the truth that no crash may change.
+double signal_of(int strategy, BarIndex bar) { return static_cast<double>((bar * (strategy + 2) / 7 + strategy) % 3) - 1.0; }
+const char* label_of(BarIndex bar) { return bar / 11 % 2 == 0 ? "ranging" : "trending"; }
+
+// Every file of a directory by its path in it.
+void collect(FileSystem& disk, const std::string& directory, const std::string& name,
+             std::map<std::string, std::string>* files) {
+  for (const DirectoryEntry& entry : disk.list_directory(directory).value()) {
+    const std::string path = join_path(directory, entry.name), inner = join_path(name, entry.name);
+    if (entry.is_directory) {
+      collect(disk, path, inner, files);
+    } else {
+      (*files)[inner] = disk.read_file(path).value();
+    }
+  }
+}
+
+std::map<std::string, std::string> all_files(FileSystem& disk) {
+  std::map<std::string, std::string> files;
+  collect(disk, "/results", "", &files);
+  return files;
+}
+
+// A sweep bar by bar over all strategies, as it begins and as it goes on: three strategies and a classifier. Position
+// counts bars. `acknowledged` is what the caller was told to be durable.
+Result<RunSummary> sweep(FileSystem& disk, int64_t* acknowledged) {
+  RunOptions options = {.created_at = 1'700'000'000'000'000, .opening = RunOpening::resume};
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, RunWriter::create(disk, kRun, options));
+  *acknowledged = std::max(*acknowledged, run->durable_position());
+  SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(kBars)));
+  std::vector<size_t> traces;
+  for (int s = 0; s < kStrategies; ++s) {
+    SB_ASSIGN_OR_RETURN(const size_t strategy, run->add_strategy("strategy_" + std::to_string(s),
+                                                                 parse(R"({"rsi":{"period":)" + std::to_string(s) + "}}")));
+    traces.push_back(run->add_trace(strategy, feed));
+  }
+  SB_ASSIGN_OR_RETURN(const size_t regime, run->add_strategy("regime_0", parse(R"({"regime":{}})")));
+  const size_t labels = run->add_trace(regime, feed);
+  for (BarIndex bar = run->position(); bar < kBars; ++bar) {
+    for (int s = 0; s < kStrategies; ++s) {
+      const std::optional<double> price = bar % 5 == 0 ? std::optional(100.0 + static_cast<double>(bar)) : std::nullopt;
+      SB_RETURN_IF_ERROR(run->record(traces[static_cast<size_t>(s)], bar, signal_of(s, bar), price));
+    }
+    if (bar >= 3) SB_RETURN_IF_ERROR(run->record_label(labels, bar, label_of(bar)));
+    SB_RETURN_IF_ERROR(run->set_position(bar + 1));
+    if (bar % 6 == 5) {
+      SB_RETURN_IF_ERROR(run->sync());
+      *acknowledged = run->durable_position();
+    }
+  }
+  return run->commit();
+}
+
+std::map<std::string, std::string> uninterrupted() {
+  CrashDisk disk;
+  int64_t acknowledged = 0;
+  EXPECT_TRUE(disk.create_directory("/results").ok());
+  const auto summary = sweep(disk, &acknowledged);
+  EXPECT_TRUE(summary.ok()) << summary.status().message();
+  return all_files(disk);
+}
+
+// What is left is whole, or can be recovered: nothing that was acknowledged is missing, and nothing is made up.
+void expect_saved(CrashDisk& disk, int64_t acknowledged, const std::string& what) {
+  const bool is_finished = disk.file_exists(join_path(kRun, "strategy_index.parquet")).value();
+  if (!is_finished) {
+    const auto committed = commit_run(disk, kRun);
+    if (!committed.ok()) {
+      EXPECT_EQ(acknowledged, 0) << what << ": " << committed.status().message();
+      return;
+    }
+    EXPECT_TRUE(committed->damage.empty()) << what << ": " << committed->damage.front();
+  }
+  const auto run = RunReader::open(disk, kRun);
+  ASSERT_TRUE(run.ok()) << what << ": " << run.status().message();
+  std::map<std::string, const IndexRow*> rows;
+  for (const IndexRow& row : (*run)->rows()) rows[row.strategy_id] = &row;
+  for (int s = 0; s < kStrategies; ++s) {
+    const IndexRow* row = rows["strategy_" + std::to_string(s)];
+    if (row == nullptr) {
+      EXPECT_EQ(acknowledged, 0) << what;
+      continue;
+    }
+    EXPECT_GE(row->bar_count, acknowledged) << what;
+    EXPECT_EQ(row->complete, row->bar_count == kBars) << what;
+    const auto trace = (*run)->read_trace(*row);
+    ASSERT_TRUE(trace.ok()) << what << ": " << trace.status().message();
+    const std::vector<double> dense = decode(trace->changes, row->bar_count).value();
+    for (BarIndex bar = 0; bar < row->bar_count; ++bar)
+      ASSERT_EQ(dense[static_cast<size_t>(bar)], signal_of(s, bar)) << what << ": strategy " << s << ", bar " << bar;
+    for (size_t k = 0; k < trace->changes.size(); ++k) {
+      const BarIndex bar = trace->changes.idx[k];
+      if (bar % 5 == 0) {
+        EXPECT_EQ(trace->px[k], 100.0 + static_cast<double>(bar)) << what;
+      }
+    }
+  }
+}
+
+void expect_goes_on(CrashDisk& disk, const std::map<std::string, std::string>& expected, int64_t acknowledged,
+                    const std::string& what) {
+  if (disk.file_exists(join_path(kRun, "strategy_index.parquet")).value()) {
+    ASSERT_TRUE(remove_journals(disk, kRun).ok());
+  } else {
+    int64_t found = 0;
+    const auto summary = sweep(disk, &found);
+    ASSERT_TRUE(summary.ok()) << what << ": " << summary.status().message();
+    EXPECT_GE(found, acknowledged);
+  }
+  auto files = all_files(disk);
+  std::erase_if(files, [](const auto& file) { return file.first.ends_with(".lock"); });  // of processes that died
+  ASSERT_EQ(files.size(), expected.size()) << what;
+  EXPECT_TRUE(files == expected) << what << ": not the bytes of an uninterrupted run";
+}
+
+TEST(Resume, APowerCutAtAnyOperation) {
+  const auto expected = uninterrupted();
+  const bool is_long = std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr;
+  CrashDisk disk;
+  ASSERT_TRUE(disk.create_directory("/results").ok());
+  ASSERT_TRUE(disk.sync_directory("/").ok());
+  int64_t acknowledged = 0, snapshots = 0;
+  disk.before_each([&](const CrashDisk::Operation& operation) {
+    const auto seeds = static_cast<uint64_t>(is_long ? 60 : 4);
+    for (uint64_t seed = 0; seed < seeds; ++seed) {
+      const uint64_t chosen = seed < 2 ? seed : seed + 1000 * static_cast<uint64_t>(operation.number);
+      const std::string what = "power cut before operation " + std::to_string(operation.number) + ", " +
+                               std::string(operation.action) + " " + operation.path + ", seed " + std::to_string(chosen);
+      CrashDisk left = disk.after_crash(chosen);
+      if (!left.directory_exists(kRun).value()) {
+        EXPECT_EQ(acknowledged, 0) << what;
+        continue;
+      }
+      ++snapshots;
+      expect_saved(left, acknowledged, what);
+      left = disk.after_crash(chosen);
+      expect_goes_on(left, expected, acknowledged, what);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+  ASSERT_TRUE(sweep(disk, &acknowledged).ok());
+  EXPECT_GT(snapshots, 150);
+}
+
+TEST(Resume, AnOperationThatFails) {
+  const auto expected = uninterrupted();
+  int64_t operations = 0;
+  {
+    CrashDisk disk;
+    int64_t acknowledged = 0;
+    ASSERT_TRUE(disk.create_directory("/results").ok());
+    ASSERT_TRUE(sweep(disk, &acknowledged).ok());
+    operations = disk.operation_count();
+  }
+  for (const bool for_good : {false, true}) {
+    for (int64_t k = 1; k < operations; ++k) {
+      CrashDisk disk;
+      ASSERT_TRUE(disk.create_directory("/results").ok());
+      ASSERT_TRUE(disk.sync_directory("/").ok());
+      disk.fail_at(k + 1, for_good);
+      int64_t acknowledged = 0;
+      const auto summary = sweep(disk, &acknowledged);
+      const std::string what = "operation " + std::to_string(k) + (for_good ? " fails for good" : " fails once");
+      if (!summary.ok()) {
+        EXPECT_EQ(summary.status().code(), StatusCode::io_error) << summary.status().message();
+      }
+      for (uint64_t seed = 0; seed < 4; ++seed) {
+        CrashDisk left = disk.after_crash(seed);
+        if (!left.directory_exists(kRun).value()) {
+          EXPECT_EQ(acknowledged, 0) << what;
+          continue;
+        }
+        expect_saved(left, acknowledged, what + ", then a power cut, seed " + std::to_string(seed));
+      }
+      // The process goes away and another goes on, without a power cut and with one right after it.
+      CrashDisk left = disk.after_kill();
+      if (left.directory_exists(kRun).value()) expect_goes_on(left, expected, acknowledged, what);
+      CrashDisk cut = left.after_crash(0);
+      if (cut.directory_exists(kRun).value()) expect_goes_on(cut, expected, acknowledged, what + ", power cut after it");
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace signalbook
