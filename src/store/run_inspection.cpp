@@ -99,9 +99,12 @@ Status Inspection::look_at_description() {
   facts().description = components.ok() ? DescriptionFact::whole : DescriptionFact::damaged;
   if (!components.ok()) {
     SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path_of(file::kStrategyComponents)));
+    SB_ASSIGN_OR_RETURN(const bool is_committed, files_.file_exists(path_of(file::kStrategyIndex)));
     const std::string what = fmt::format("{}: {}", file::kStrategyComponents,
                                          exists ? "not the bytes that run.json speaks of" : "missing");
-    exists ? tell_damage(file::kStrategyComponents, what) : found_.damage.push_back(what);
+    // Before the commit a crash may leave the name of one without that of the other.
+    if (is_committed) found_.damage.push_back(what);
+    if (exists) found_.damaged_files.push_back({.path = file::kStrategyComponents, .why = what});
   }
   description_ = std::move(description).value();
   return Status();
