@@ -56,7 +56,7 @@ class Inspection {
 
   void tell_damage(const std::string& name, const std::string& what) {
     found_.damage.push_back(what);
-    found_.damaged_files.push_back({.path = name, .why = what});
+    found_.damaged_files.push_back({.path = name, .why = "damaged; the run has another now"});
   }
 
   Status look_at_description();
@@ -104,7 +104,10 @@ Status Inspection::look_at_description() {
                                          exists ? "not the bytes that run.json speaks of" : "missing");
     // Before the commit a crash may leave the name of one without that of the other.
     if (is_committed) found_.damage.push_back(what);
-    if (exists) found_.damaged_files.push_back({.path = file::kStrategyComponents, .why = what});
+    if (exists) {
+      found_.damaged_files.push_back(
+          {.path = file::kStrategyComponents, .why = "not what run.json speaks of; the run has another now"});
+    }
   }
   description_ = std::move(description).value();
   return Status();
