@@ -438,16 +438,9 @@ TEST(JournalWriter, FramesAreWrittenWhenTheyAreLarge) {
   EXPECT_EQ(gather_until_written([&] { batch.labels.push_back(text); }), 22);
   EXPECT_EQ(gather_until_written([&] { batch.strategies.push_back({.id = text, .config = text}); }), 11);
   EXPECT_EQ(gather_until_written([&] { batch.feeds.push_back({.symbol = text, .timeframe = text}); }), 10);
-  batch.labels.assign(21, text);
-  EXPECT_TRUE(writer->write_if_large().ok());
-  batch.clear();  // and what is gone does not count
-  const int64_t before = writer->byte_count();
-  batch.labels.assign(3, text);
-  EXPECT_TRUE(writer->write_if_large().ok());
-  EXPECT_EQ(writer->byte_count(), before);
 }
 
-TEST(JournalWriter, SyncsAfterSoManyBytesOrSoLong) {
+TEST(JournalWriter, SyncsAfterSoManyBytes) {
   CrashDisk disk;
   JournalOptions options = kOnlyWhenTold;
   options.sync_bytes = 1000;
@@ -468,15 +461,63 @@ TEST(JournalWriter, SyncsAfterSoManyBytesOrSoLong) {
   EXPECT_FALSE(writer->is_durable());
   ASSERT_TRUE(writer->sync_if_older_than(0).ok());
   EXPECT_TRUE(writer->is_durable());
+}
 
-  options = kOnlyWhenTold;
-  options.sync_milliseconds = 0;
-  const auto eager = JournalWriter::create(disk, "/k", small_header(), options).value();
-  eager->batch().position = 1;
-  ASSERT_TRUE(eager->write_if_large().ok());  // no frame, so no sync
-  EXPECT_EQ(eager->durable_position(), 0);
-  ASSERT_TRUE(eager->write().ok());
-  EXPECT_EQ(eager->durable_position(), 1);
+// A clock that the test sets.
+std::chrono::steady_clock::time_point fake_now;
+void advance(int64_t milliseconds) { fake_now += std::chrono::milliseconds(milliseconds); }
+
+class JournalClock : public ::testing::Test {
+ protected:
+  std::unique_ptr<JournalWriter> create(JournalOptions options) {
+    options.now = [] { return fake_now; };
+    return JournalWriter::create(disk_, "/j", small_header(), options).value();
+  }
+
+  CrashDisk disk_;
+};
+
+TEST_F(JournalClock, AFrameAfterSoLongIsSynced) {
+  JournalOptions options = kOnlyWhenTold;
+  options.sync_milliseconds = 1000;
+  const auto writer = create(options);
+  for (int round = 0; round < 3; ++round) {
+    const int64_t before = writer->durable_position();
+    writer->batch().position += 1;
+    ASSERT_TRUE(writer->write().ok());
+    advance(999);
+    writer->batch().position += 1;
+    ASSERT_TRUE(writer->write().ok());
+    EXPECT_EQ(writer->durable_position(), before);
+    advance(1);
+    ASSERT_TRUE(writer->write_if_large().ok());  // no frame, so no sync
+    EXPECT_EQ(writer->durable_position(), before);
+    writer->batch().position += 1;
+    ASSERT_TRUE(writer->write().ok());
+    EXPECT_EQ(writer->durable_position(), before + 3);
+    advance(5000);  // nothing waits meanwhile
+  }
+}
+
+TEST_F(JournalClock, TheOldestThingThatWaitsDecides) {
+  const auto writer = create(kOnlyWhenTold);
+  ASSERT_TRUE(writer->sync().ok());
+  for (int round = 0; round < 3; ++round) {
+    const int64_t before = writer->durable_position();
+    writer->batch().position += 1;
+    ASSERT_TRUE(writer->sync_if_older_than(100).ok());  // seen for the first time
+    advance(60);
+    writer->batch().position += 1;
+    ASSERT_TRUE(round == 1 ? writer->write().ok() : writer->write_if_large().ok());
+    advance(39);
+    ASSERT_TRUE(writer->sync_if_older_than(100).ok());
+    EXPECT_EQ(writer->durable_position(), before);
+    advance(1);
+    ASSERT_TRUE(writer->sync_if_older_than(100).ok());
+    EXPECT_EQ(writer->durable_position(), before + 2);
+    advance(5000);
+    ASSERT_TRUE(writer->sync_if_older_than(100).ok());
+  }
 }
 
 TEST(JournalWriter, AFileThatIsThereIsNotTouched) {

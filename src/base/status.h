@@ -32,6 +32,8 @@ class [[nodiscard]] Status {
 
   // The same failure with its place in front: "signals.csv: row 12: ...".
   Status at(const std::string& place) const { return ok() ? *this : Status(code_, place + ": " + message_); }
+  // The same failure with what to do behind it.
+  Status with(const std::string& advice) const { return ok() ? *this : Status(code_, message_ + advice); }
 
  private:
   Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}

@@ -29,9 +29,14 @@ struct RecordOptions {
   std::optional<std::string> code_version, note;
   std::vector<std::string> tags;  // key=value
   std::string missing = "refuse";
+  bool eof_ends = false;  // of standard input
+  bool ack = false;
+  bool resume = false;
+  std::string writer;  // one of several; empty: the only one
   bool quiet = false;
 };
-Status run_record(const RecordOptions& options);
+// `interrupted_by` is the number of the signal that ended the recording, where one did.
+Status run_record(const RecordOptions& options, int* interrupted_by);
 
 struct DemoOptions {
   std::string store = "demo_results";
@@ -66,7 +71,8 @@ struct DiffOptions {
 Status run_diff(const DiffOptions& options);
 
 struct VerifyOptions {
-  CommonOptions common;
+  CommonOptions common;  // store may be a trace file
+  bool deep = false;
 };
 Status run_verify(const VerifyOptions& options);
 

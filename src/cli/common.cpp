@@ -29,14 +29,14 @@ bool reader_is_gone() {
 
 }  // namespace
 
-Result<Scope> find_scope(const CommonOptions& options) {
+Result<Scope> find_scope(const CommonOptions& options, StoreCheck check) {
   std::string directory = options.store;
   if (directory.empty()) {
     const char* const variable = std::getenv("SIGNALBOOK_STORE");
     if (variable != nullptr) directory = variable;
   }
   while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
-  return locate_scope(posix_file_system(), directory.empty() ? "." : directory);
+  return locate_scope(posix_file_system(), directory.empty() ? "." : directory, check);
 }
 
 int terminal_width() {

@@ -21,7 +21,7 @@ struct CommonOptions {
   bool quiet = false;
 };
 
-Result<Scope> find_scope(const CommonOptions& options);
+Result<Scope> find_scope(const CommonOptions& options, StoreCheck check = StoreCheck::version);
 
 Result<OutputFormat> parse_format(const std::string& name);
 

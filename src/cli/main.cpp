@@ -62,14 +62,20 @@ int run(int argc, char** argv) {
   command->callback([&] { status = run_hash(hash); });
 
   RecordOptions record;
-  command = app.add_subcommand("record", "Record a run: bars, strategies and signals from files");
+  int interrupted_by = 0;
+  command = app.add_subcommand("record", "Record a run: bars, strategies and signals from files, or signals as they come");
   command->add_option("--run", record.run, "The run's directory, such as results/run_1; must not exist")->required();
   command->add_option("--bars", record.bars, "Bars: timestamp, open, high, low, close, volume (CSV, Parquet, Arrow)");
   command->add_option("--symbol", record.symbol, "The symbol of --bars");
   command->add_option("--timeframe", record.timeframe, "The timeframe of --bars");
   command->add_option("--feed", record.feeds, "SYMBOL_TIMEFRAME=FILE, in place of --bars, as often as needed");
   command->add_option("--strategies", record.strategies, "Configurations (JSON, JSON lines, YAML)");
-  command->add_option("--signals", record.signals, "Signals, wide or long (CSV, Parquet, Arrow)")->required();
+  command->add_option("--signals", record.signals, "Signals, wide or long (CSV, Parquet, Arrow), or - for standard input (CSV, JSON lines, Arrow stream)")
+      ->required();
+  command->add_flag("--eof-ends", record.eof_ends, "Of standard input: its end is the end of the signals");
+  command->add_flag("--ack", record.ack, "Of standard input: print 'acknowledged N' when the first N rows are durable");
+  command->add_flag("--resume", record.resume, "Go on with a run that was cut off");
+  command->add_option("--writer", record.writer, "A name: be one of several processes that write to the run");
   command->add_option("--layout", record.layout, "How traces lie on disk: files or auto")->capture_default_str();
   command->add_option("--code-version", record.code_version, "Which code computed the signals, such as a commit");
   command->add_option("--tag", record.tags, "key=value, as often as needed");
@@ -77,7 +83,7 @@ int run(int argc, char** argv) {
   command->add_option("--na", record.missing, "A NaN after the first value: refuse, flat or hold")
       ->capture_default_str();
   command->add_flag("--quiet,-q", record.quiet, "Print nothing but errors");
-  command->callback([&] { status = run_record(record); });
+  command->callback([&] { status = run_record(record, &interrupted_by); });
 
   DemoOptions demo;
   command = app.add_subcommand("demo", "Make a store of example strategies on made-up bars");
@@ -123,7 +129,8 @@ int run(int argc, char** argv) {
   VerifyOptions verify;
   command = app.add_subcommand("verify", "Check that every file of a store or run is the one that was recorded");
   command->add_option("path,--store", verify.common.store,
-                      "A store or a run (else SIGNALBOOK_STORE, else where you are)");
+                      "A store, a run or a trace file (else SIGNALBOOK_STORE, else where you are)");
+  command->add_flag("--deep", verify.deep, "Decode every file too, and hold it against the others");
   command->add_flag("--quiet,-q", verify.common.quiet, "Nothing but what was found");
   command->callback([&] { status = run_verify(verify); });
 
@@ -182,7 +189,9 @@ int run(int argc, char** argv) {
   }
   if (const Status output = finish_output(); status.ok()) status = output;
   if (!status.ok()) fmt::print(stderr, "signalbook: {}\n", escape_lines(status.message()));
-  return static_cast<int>(status.code());
+  // As shells say it of a program that a signal has ended.
+  constexpr int kSignalBase = 128;
+  return status.ok() && interrupted_by != 0 ? kSignalBase + interrupted_by : static_cast<int>(status.code());
 }
 
 }  // namespace

@@ -1,8 +1,13 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstring>
 
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "ingest/record.h"
 
 namespace signalbook::cli {
@@ -75,13 +80,18 @@ std::string format_size(int64_t bytes) {
   return bytes < 1'000'000 ? fmt::format("{:.1f} kB", size / 1e3) : fmt::format("{:.1f} MB", size / 1e6);
 }
 
-}  // namespace
+Status check_stream_options(const RecordOptions& options) {
+  if (options.signals == "-") return Status();
+  if (options.ack) return Status::invalid("--ack is for signals that come while they are produced: --signals -");
+  if (options.eof_ends) return Status::invalid("--eof-ends is for standard input: --signals -; a file ends with its end");
+  return Status();
+}
 
-Status run_record(const RecordOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+Result<RecordRequest> make_request(const RecordOptions& options) {
   if (options.layout != "files" && options.layout != "auto") {
     return Status::invalid(fmt::format("--layout {} is unknown; there are files and auto", options.layout));
   }
+  SB_RETURN_IF_ERROR(check_stream_options(options));
   RecordRequest request;
   request.run_path = options.run;
   while (request.run_path.size() > 1 && request.run_path.back() == '/') request.run_path.pop_back();
@@ -93,18 +103,83 @@ Status run_record(const RecordOptions& options) {
   SB_ASSIGN_OR_RETURN(request.options.tags, parse_tags(options.tags));
   SB_ASSIGN_OR_RETURN(request.options.missing, parse_missing(options.missing));
   SB_ASSIGN_OR_RETURN(request.options.created_at, current_time());
+  request.is_one_of_several = !options.writer.empty();
+  if (request.is_one_of_several) request.options.writer = options.writer;
+  request.options.opening = options.resume              ? RunOpening::resume
+                            : request.is_one_of_several ? RunOpening::join
+                                                        : RunOpening::create;
+  return request;
+}
 
-  SB_ASSIGN_OR_RETURN(const RunSummary summary, record_run(posix_file_system(), request));
-  if (options.quiet) return Status();
-  for (const std::string& warning : summary.warnings) fmt::print(stderr, "warning: {}\n", escape_lines(warning));
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+// A line for the program that sends the rows, at once. That it cannot be read any more is an error here: who waits for
+// an acknowledgement would wait for ever.
+Status say(const std::string& line) {
+  if (std::fputs(line.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return Status();
+  const int error = errno;
+  std::clearerr(stdout);
+  return Status::io_error(fmt::format("cannot write to standard output: {}", std::strerror(error)));
+}
+
+SignalStream standard_input(const RecordOptions& options) {
+  SignalStream stream = {.descriptor = STDIN_FILENO, .end_of_file_ends = options.eof_ends, .resume = {}, .acknowledge = {}};
+  if (options.resume) stream.resume = [](int64_t rows) { return say(fmt::format("resume {}\n", rows)); };
+  if (options.ack) stream.acknowledge = [](int64_t rows) { return say(fmt::format("acknowledged {}\n", rows)); };
+  return stream;
+}
+
+void print_summary(const std::string& run_path, const RunSummary& summary, double seconds) {
   const double share = summary.signal_count == 0 ? 0.0
                                                  : 100.0 * static_cast<double>(summary.change_count) /
                                                        static_cast<double>(summary.signal_count);
   fmt::print("recorded {}: {} strategies, {} traces, {} changes in {} signals ({:.2f}%), {}, {:.2f} s\n",
-             request.run_path, with_separators(summary.strategy_count), with_separators(summary.trace_count),
+             escape_lines(run_path), with_separators(summary.strategy_count), with_separators(summary.trace_count),
              with_separators(summary.change_count), with_separators(summary.signal_count), share,
-             format_size(summary.file_bytes), seconds.count());
+             format_size(summary.file_bytes), seconds);
+}
+
+std::string describe_rows(int64_t count) {
+  return count == 0 ? "what was recorded is durable"
+                    : fmt::format("{} {} durable", count, count == 1 ? "row is" : "rows are");
+}
+
+}  // namespace
+
+Status run_record(const RecordOptions& options, int* interrupted_by) {
+  const auto start = std::chrono::steady_clock::now();
+  SB_ASSIGN_OR_RETURN(RecordRequest request, make_request(options));
+  if (options.signals == "-") request.stream = standard_input(options);
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<Interrupt> interrupt, Interrupt::catch_signals());
+  request.interrupt = &interrupt->signal_number();
+  request.interrupt_descriptor = interrupt->descriptor();
+
+  SB_ASSIGN_OR_RETURN(const RecordOutcome outcome, record_run(posix_file_system(), request));
+  const std::string run = escape_lines(request.run_path);
+  if (!options.quiet) {
+    for (const std::string& warning : outcome.warnings) fmt::print(stderr, "warning: {}\n", escape_lines(warning));
+  }
+  switch (outcome.end) {
+    case RecordOutcome::End::interrupted:
+      *interrupted_by = interrupt->signal_number();
+      fmt::print(stderr,
+                 "signalbook: interrupted: {}; go on with the same command and --resume, or finish with: signalbook "
+                 "recover {}\n",
+                 describe_rows(outcome.row_count), run);
+      break;
+    case RecordOutcome::End::was_finished:
+      if (!options.quiet) fmt::print("{} is finished already; there is nothing to go on with\n", run);
+      break;
+    case RecordOutcome::End::closed:
+      if (!options.quiet) {
+        fmt::print("writer {} of {} is done: {}; when all its writers are: signalbook recover {}\n",
+                   escape_lines(options.writer), run, describe_rows(outcome.row_count), run);
+      }
+      break;
+    case RecordOutcome::End::committed: {
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      if (!options.quiet) print_summary(request.run_path, outcome.summary, seconds.count());
+      break;
+    }
+  }
   return Status();
 }
 

@@ -4,7 +4,9 @@
 #include "cli/commands.h"
 #include "cli/text_table.h"
 #include "query/catalog.h"
+#include "store/run_journals.h"
 #include "store/verify_run.h"
+#include "store/verify_trace.h"
 
 namespace signalbook::cli {
 
@@ -14,15 +16,49 @@ std::string count_of(int64_t count, const char* what) {
   return fmt::format("{} {}{}", with_separators(count), what, count == 1 ? "" : "s");
 }
 
+void print_line(const std::string& text) { fmt::print("{}\n", escape_control_characters(to_valid_utf8(text))); }
+
+// A run that is not finished is one here. A store.json that is damaged is a finding, and no reason to stop.
+Result<Scope> find_scope_to_verify(const CommonOptions& options) {
+  std::string directory = options.store;
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  if (!directory.empty()) {
+    SB_ASSIGN_OR_RETURN(const bool has_journal, posix_file_system().directory_exists(journal_directory(directory)));
+    if (has_journal) {
+      SB_ASSIGN_OR_RETURN(const std::string path, posix_file_system().absolute_path(directory));
+      return Scope{.store_path = parent_path(path), .run_path = path};
+    }
+  }
+  return find_scope(options, StoreCheck::none);
+}
+
+// A trace file of its own, held to what it says of itself.
+Status verify_trace_file(const std::string& path, bool quiet) {
+  SB_ASSIGN_OR_RETURN(const std::string bytes, posix_file_system().read_file(path));
+  const std::vector<std::string> faults = check_trace_file_alone(bytes);
+  for (const std::string& fault : faults) print_line(path + ": " + fault);
+  if (!faults.empty()) {
+    return Status::damaged(fmt::format("{}: {} of damage; bring it back from a copy, or record the run again", path,
+                                       count_of(static_cast<int64_t>(faults.size()), "case")));
+  }
+  if (!quiet) fmt::print("{} agrees with itself; verify the run to compare it with the index\n", path);
+  return Status();
+}
+
 }  // namespace
 
 Status run_verify(const VerifyOptions& options) {
-  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
+  if (!options.common.store.empty()) {
+    SB_ASSIGN_OR_RETURN(const bool is_file, posix_file_system().file_exists(options.common.store));
+    if (is_file) return verify_trace_file(options.common.store, options.common.quiet);
+  }
+  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope_to_verify(options.common));
   const auto print = [](const Finding& finding) {
-    const std::string place = finding.run_id.empty() ? "" : finding.run_id + ": ";
-    fmt::print("{}\n", escape_control_characters(to_valid_utf8(place + finding.what)));
+    print_line((finding.run_id.empty() ? "" : finding.run_id + ": ") + finding.what);
   };
-  SB_ASSIGN_OR_RETURN(VerifySummary summary, verify_scope(posix_file_system(), scope, print));
+  SB_ASSIGN_OR_RETURN(VerifySummary summary,
+                      verify_scope(posix_file_system(), scope, print,
+                                   options.deep ? VerifyDepth::contents : VerifyDepth::bytes));
   if (!scope.run_path.has_value()) {
     for (const std::string& file : Catalog::damaged_files(posix_file_system(), scope.store_path)) {
       fmt::print("catalogue: {} is not what was written; make it anew with signalbook catalog --rebuild\n", file);
@@ -38,7 +74,7 @@ Status run_verify(const VerifyOptions& options) {
                     read, count_of(summary.damage_count, "case"), count_of(summary.problem_count, "other finding")));
   }
   if (summary.problem_count > 0) {
-    return Status::not_found(fmt::format("{} read: every file is the one that was recorded; {}", read,
+    return Status::not_found(fmt::format("{} read: no file of a finished run is damaged; {}", read,
                                          count_of(summary.problem_count, "other finding")));
   }
   if (!options.common.quiet) fmt::print("{} read: every file is the one that was recorded\n", read);

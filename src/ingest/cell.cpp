@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/ascii.h"
 #include "base/exact_double.h"
 #include "store/parse_time.h"
 
@@ -74,6 +75,19 @@ Result<int64_t> read_integer(const TableColumn& column, size_t row) {
     return Status::invalid(fmt::format("{} is no whole number", number));
   }
   return static_cast<int64_t>(number);
+}
+
+Result<bool> read_flag(const TableColumn& column, size_t row) {
+  if (column.is_null(row)) return false;
+  if (column.type == ColumnType::text) {
+    const std::string text = to_lower_ascii(trim(column.texts[row]));
+    if (text == "true" || text == "1") return true;
+    if (text == "false" || text == "0") return false;
+    return Status::invalid(fmt::format("'{}' is neither true nor false", column.texts[row]));
+  }
+  const Result<double> number = read_number(column, row, false);
+  if (!number.ok() || (*number != 0.0 && *number != 1.0)) return Status::invalid("this is neither true nor false");
+  return *number == 1.0;
 }
 
 Result<int64_t> read_time(const TableColumn& column, size_t row, bool* zone_missing) {

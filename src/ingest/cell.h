@@ -23,6 +23,9 @@ Result<double> read_number(const TableColumn& column, size_t row, bool untyped);
 // An integer. NULL, fractions and text that is none are Invalid.
 Result<int64_t> read_integer(const TableColumn& column, size_t row);
 
+// true or false, in any case, or 1 or 0; NULL is false. Invalid for anything else.
+Result<bool> read_flag(const TableColumn& column, size_t row);
+
 // A time in microseconds since 1970 UTC. `zone_missing` is set where it came without a zone.
 Result<int64_t> read_time(const TableColumn& column, size_t row, bool* zone_missing);
 

@@ -39,6 +39,13 @@ class ColumnInput {
   using TableVisitor = std::function<Status(int64_t first_row, const Table& rows)>;
   virtual Status scan(const std::vector<int>& columns, const TableVisitor& visit) = 0;
 
+  // Whether rows come while they are produced: then a scan is possible only once.
+  virtual bool is_stream() const { return false; }
+  // From within a visit: the rows have said that they end. Of a file its end says so too, and this does nothing.
+  virtual void stop() {}
+  // After a scan: whether the rows are all there are.
+  virtual bool is_ended() const { return true; }
+
   // Visits one numeric column, if this file can hand it over without a detour. `handled` is false if not.
   using NumberVisitor = std::function<Status(int64_t first_row, const NumberSlice& slice)>;
   virtual Status scan_numbers(int /*column*/, const NumberVisitor& /*visit*/, bool* handled) {

@@ -1,14 +1,30 @@
+#include <arrow/buffer.h>
 #include <arrow/c/abi.h>
 #include <arrow/c/bridge.h>
 #include <arrow/io/file.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/ipc/reader.h>
+#include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
 
 #include "ingest/column_input.h"
+#include "ingest/stream_input.h"
 
 namespace signalbook {
 
 namespace {
+
+Result<Table> to_table(const arrow::RecordBatch& batch) {
+  ArrowArray c_batch;
+  ArrowSchema c_schema;
+  const arrow::Status exported = arrow::ExportRecordBatch(batch, &c_batch, &c_schema);
+  if (!exported.ok()) return Status::invalid(exported.message());
+  return table_from_arrow(&c_batch, &c_schema);
+}
 
 // An Arrow IPC file (Feather V2) or stream, read batch by batch.
 class IpcInput : public ColumnInput {
@@ -22,11 +38,7 @@ class IpcInput : public ColumnInput {
     return read([&](const arrow::RecordBatch& batch) -> Status {
       const auto selected = batch.SelectColumns(columns);
       if (!selected.ok()) return Status::invalid(selected.status().message());
-      ArrowArray c_batch;
-      ArrowSchema c_schema;
-      const arrow::Status exported = arrow::ExportRecordBatch(**selected, &c_batch, &c_schema);
-      if (!exported.ok()) return Status::invalid(exported.message());
-      SB_ASSIGN_OR_RETURN(const Table table, table_from_arrow(&c_batch, &c_schema));
+      SB_ASSIGN_OR_RETURN(const Table table, to_table(**selected));
       SB_RETURN_IF_ERROR(visit(first_row, table));
       first_row += batch.num_rows();
       return Status();
@@ -64,12 +76,127 @@ class IpcInput : public ColumnInput {
   std::string path_;
 };
 
+// Our bytes as Arrow reads them: as many as it asks for, fewer only at the end. Keeps the Status that Arrow's own cannot
+// carry.
+class ByteStreamAdapter : public arrow::io::InputStream {
+ public:
+  explicit ByteStreamAdapter(ByteStream& bytes) : bytes_(bytes) {}
+
+  arrow::Result<int64_t> Read(int64_t count, void* out) override {
+    const auto wanted = static_cast<size_t>(count);
+    while (pending_.size() - taken_ < wanted && !bytes_.is_at_end()) {
+      pending_.erase(0, taken_);
+      taken_ = 0;
+      status_ = bytes_.read(&pending_, std::max<size_t>(wanted, size_t{1} << 16));
+      if (!status_.ok()) return arrow::Status::IOError(status_.message());
+    }
+    const size_t given = std::min(wanted, pending_.size() - taken_);
+    std::memcpy(out, pending_.data() + taken_, given);
+    taken_ += given;
+    position_ += static_cast<int64_t>(given);
+    fell_short_ |= given < wanted;
+    return static_cast<int64_t>(given);
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t count) override {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(count));
+    ARROW_ASSIGN_OR_RAISE(const int64_t given, Read(count, buffer->mutable_data()));
+    ARROW_RETURN_NOT_OK(buffer->Resize(given));
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+
+  arrow::Result<int64_t> Tell() const override { return position_; }
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return closed_; }
+
+  const Status& status() const { return status_; }
+  // Whether the end came where Arrow wanted more: after the last whole batch, or in the middle of one.
+  bool fell_short() const { return fell_short_; }
+  int64_t position() const { return position_; }
+
+ private:
+  ByteStream& bytes_;
+  std::string pending_;
+  size_t taken_ = 0;
+  int64_t position_ = 0;
+  Status status_;
+  bool fell_short_ = false, closed_ = false;
+};
+
+class IpcStream : public StreamInput {
+ public:
+  using StreamInput::StreamInput;
+
+  Status open() override {
+    const auto opened = arrow::ipc::RecordBatchStreamReader::Open(adapter_);
+    if (!adapter_->status().ok()) return adapter_->status();
+    if (adapter_->fell_short()) return closed_early();
+    if (!opened.ok()) return Status::invalid("not a readable Arrow IPC stream: " + opened.status().message());
+    reader_ = *opened;
+    return set_column_names(reader_->schema()->field_names());
+  }
+
+  Status scan(const std::vector<int>& columns, const TableVisitor& visit) override {
+    next_row_ = options_.first_row;
+    while (!is_ended()) {
+      const int64_t before = adapter_->position();
+      std::shared_ptr<arrow::RecordBatch> batch;
+      const arrow::Status status = reader_->ReadNext(&batch);
+      if (!adapter_->status().ok()) return adapter_->status();
+      if (adapter_->fell_short()) {
+        torn_ = adapter_->position() > before;
+        ended_ = !torn_ && options_.end_of_file_ends;
+        return Status();
+      }
+      if (!status.ok()) return Status::invalid(fmt::format("row {}: {}", next_row_ + 1, status.message()));
+      if (batch == nullptr) {
+        ended_ = true;
+        return Status();
+      }
+      const auto selected = batch->SelectColumns(columns);
+      if (!selected.ok()) return Status::invalid(selected.status().message());
+      SB_RETURN_IF_ERROR(take(**selected, visit));
+    }
+    return Status();
+  }
+
+ private:
+  // A batch that cannot be had as a whole is had row by row, for those before the bad one and its number.
+  Status take(const arrow::RecordBatch& batch, const TableVisitor& visit) {
+    const Result<Table> table = to_table(batch);
+    if (table.ok()) return hand_over(*table, visit);
+    for (int64_t row = 0; row < batch.num_rows(); ++row) {
+      const Result<Table> one = to_table(*batch.Slice(row, 1));
+      if (!one.ok()) return one.status().at(fmt::format("row {}", next_row_ + 1));
+      SB_RETURN_IF_ERROR(hand_over(*one, visit));
+    }
+    return table.status();
+  }
+
+  Status hand_over(const Table& table, const TableVisitor& visit) {
+    const int64_t first_row = next_row_;
+    next_row_ += static_cast<int64_t>(table.row_count());
+    return table.row_count() == 0 ? Status() : visit(first_row, table);
+  }
+
+  std::shared_ptr<ByteStreamAdapter> adapter_ = std::make_shared<ByteStreamAdapter>(*bytes_);
+  std::shared_ptr<arrow::ipc::RecordBatchStreamReader> reader_;
+  int64_t next_row_ = 0;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<ColumnInput>> open_ipc_input(const std::string& path) {
   auto input = std::make_unique<IpcInput>(path);
   SB_RETURN_IF_ERROR(input->open());
   return std::unique_ptr<ColumnInput>(std::move(input));
+}
+
+std::unique_ptr<StreamInput> make_ipc_stream(std::unique_ptr<ByteStream> bytes, const StreamInput::Options& options) {
+  return std::make_unique<IpcStream>(std::move(bytes), options);
 }
 
 }  // namespace signalbook

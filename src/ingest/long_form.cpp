@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 
 #include "ingest/bar_clock.h"
@@ -13,7 +14,7 @@ namespace signalbook {
 namespace {
 
 constexpr const char* kKnownColumns[] = {"strategy_id", "idx",    "ts",     "timestamp", "val",
-                                         "px",          "config", "symbol", "timeframe"};
+                                         "px",          "config", "symbol", "timeframe", "end"};
 
 // Where each column of the long form stands in the tables of a scan; null where the file has none.
 struct LongColumns {
@@ -25,6 +26,7 @@ struct LongColumns {
   const TableColumn* config;
   const TableColumn* symbol;
   const TableColumn* timeframe;
+  const TableColumn* end;
 
   explicit LongColumns(const Table& table)
       : strategy_id(table.find("strategy_id")),
@@ -34,14 +36,17 @@ struct LongColumns {
         px(table.find("px")),
         config(table.find("config")),
         symbol(table.find("symbol")),
-        timeframe(table.find("timeframe")) {}
+        timeframe(table.find("timeframe")),
+        end(table.find("end")) {}
 };
 
+bool has_value(const TableColumn* column, size_t row) { return column != nullptr && !column->is_null(row); }
+
 // Text as it is; a number as people write it, for ids that a tool has read as numbers.
-Result<std::string> read_text(const TableColumn& column, size_t row, const char* what) {
-  if (column.is_null(row)) return Status::invalid(fmt::format("{} is missing", what));
-  if (column.type == ColumnType::text) return column.texts[row];
-  if (column.type == ColumnType::int64) return std::to_string(column.integers[row]);
+Result<std::string> read_text(const TableColumn* column, size_t row, const char* what) {
+  if (!has_value(column, row)) return Status::invalid(fmt::format("{} is missing", what));
+  if (column->type == ColumnType::text) return column->texts[row];
+  if (column->type == ColumnType::int64) return std::to_string(column->integers[row]);
   return Status::invalid(fmt::format("{} is no text", what));
 }
 
@@ -57,14 +62,17 @@ class LongFormRecorder {
     SB_RETURN_IF_ERROR(check_columns());
     std::vector<int> columns;
     for (size_t i = 0; i < input_.column_names().size(); ++i) columns.push_back(static_cast<int>(i));
-    SB_RETURN_IF_ERROR(input_.scan(columns, [&](int64_t first_row, const Table& table) -> Status {
+    const Status scanned = input_.scan(columns, [&](int64_t first_row, const Table& table) -> Status {
       const LongColumns named(table);
       for (size_t row = 0; row < table.row_count(); ++row) {
-        const Status status = record_row(named, row);
-        if (!status.ok()) return status.at(fmt::format("row {}", first_row + static_cast<int64_t>(row) + 1));
+        const int64_t number = first_row + static_cast<int64_t>(row);
+        const Status status = record_row(named, row, number);
+        if (!status.ok()) return status.at(fmt::format("row {}", number + 1));
+        SB_RETURN_IF_ERROR(recording_.progress.after_row(number + 1));
       }
       return Status();
-    }));
+    });
+    if (!scanned.ok()) return scanned;
     if (zone_missing_) recording_.warnings->push_back("signal times without a zone are taken for UTC");
     return Status();
   }
@@ -74,7 +82,8 @@ class LongFormRecorder {
     for (const std::string& name : input_.column_names()) {
       if (std::find(std::begin(kKnownColumns), std::end(kKnownColumns), name) == std::end(kKnownColumns)) {
         return Status::invalid(fmt::format(
-            "column '{}' is unknown; the long form has strategy_id, idx or ts, val, px, config, symbol, timeframe",
+            "column '{}' is unknown; the long form has strategy_id, idx or ts, val, px, config, symbol, timeframe, "
+            "end",
             name));
       }
     }
@@ -90,13 +99,14 @@ class LongFormRecorder {
   }
 
   Result<size_t> feed_of(const LongColumns& columns, size_t row) {
-    if (columns.symbol == nullptr && columns.timeframe == nullptr) return size_t{0};
+    const bool several = recording_.feeds.size() > 1;
+    if (columns.symbol == nullptr && columns.timeframe == nullptr && !several) return size_t{0};
     std::string symbol, timeframe;
-    if (columns.symbol != nullptr) {
-      SB_ASSIGN_OR_RETURN(symbol, read_text(*columns.symbol, row, "symbol"));
+    if (columns.symbol != nullptr || several) {
+      SB_ASSIGN_OR_RETURN(symbol, read_text(columns.symbol, row, "symbol"));
     }
-    if (columns.timeframe != nullptr) {
-      SB_ASSIGN_OR_RETURN(timeframe, read_text(*columns.timeframe, row, "timeframe"));
+    if (columns.timeframe != nullptr || several) {
+      SB_ASSIGN_OR_RETURN(timeframe, read_text(columns.timeframe, row, "timeframe"));
     }
     for (size_t feed = 0; feed < recording_.feeds.size(); ++feed) {
       const Bars& bars = recording_.writer.bars(recording_.feeds[feed]);
@@ -109,12 +119,13 @@ class LongFormRecorder {
 
   // The strategy of a row; one that is new is registered by its configuration.
   Result<size_t> strategy_of(const LongColumns& columns, size_t row, const std::string& id) {
-    const bool configured = columns.config != nullptr && !columns.config->is_null(row);
-    const auto known = strategies_.find(id);
-    if (!configured) {
+    if (!has_value(columns.config, row)) {
+      const auto known = strategies_.find(id);
       if (known != strategies_.end()) return known->second;
+      // One whose configuration came before a crash.
+      if (const auto before = recording_.writer.find_strategy(id)) return strategies_.emplace(id, *before).first->second;
       return Status::invalid(
-          recording_.strategies.empty()
+          recording_.strategy_ids.empty()
               ? fmt::format("strategy '{}' has no configuration; name a file with --strategies, or give the column "
                             "'config' on its first row",
                             id)
@@ -128,27 +139,75 @@ class LongFormRecorder {
     return strategy;
   }
 
-  Status record_row(const LongColumns& columns, size_t row) {
-    SB_ASSIGN_OR_RETURN(const std::string id, read_text(*columns.strategy_id, row, "strategy_id"));
+  Status record_row(const LongColumns& columns, size_t row, int64_t number) {
+    if (ended_) return Status::invalid("there is a row behind the end of the stream");
+    bool ends = false;
+    if (columns.end != nullptr) {
+      const Result<bool> flag = read_flag(*columns.end, row);
+      if (!flag.ok()) return flag.status().at("column 'end'");
+      ends = *flag;
+    }
+    if (ends && !has_value(columns.strategy_id, row)) return end_stream(columns, row);
+    SB_ASSIGN_OR_RETURN(const std::string id, read_text(columns.strategy_id, row, "strategy_id"));
     SB_ASSIGN_OR_RETURN(const size_t feed, feed_of(columns, row));
     SB_ASSIGN_OR_RETURN(const size_t strategy, strategy_of(columns, row, id));
+    const size_t trace = recording_.writer.add_trace(strategy, recording_.feeds[feed]);
+    if (!ends || has_value(columns.val, row)) {
+      SB_RETURN_IF_ERROR(record_signal(columns, row, number, id, feed, trace));
+    } else if (names_bar(columns, row)) {
+      return Status::invalid(
+          fmt::format("strategy {}: an end on a bar needs its 'val'; leave out the bar where it only ends", id));
+    } else {
+      (void)recording_.before.last_bar(trace, number);  // as it was before it ends here
+    }
+    return ends ? recording_.writer.finish_trace(trace) : Status();
+  }
+
+  static bool names_bar(const LongColumns& columns, size_t row) {
+    return has_value(columns.idx, row) || has_value(columns.ts, row);
+  }
+
+  Status end_stream(const LongColumns& columns, size_t row) {
+    if (names_bar(columns, row) || has_value(columns.val, row) || has_value(columns.config, row)) {
+      return Status::invalid("strategy_id is missing; a row that ends the stream has nothing but 'end'");
+    }
+    ended_ = true;
+    input_.stop();
+    return Status();
+  }
+
+  Status record_signal(const LongColumns& columns, size_t row, int64_t number, const std::string& id, size_t feed,
+                       size_t trace) {
+    if (columns.idx == nullptr && columns.ts == nullptr) {
+      return Status::invalid(fmt::format("strategy {}: 'idx' and 'ts' are both missing: a row must name its bar", id));
+    }
     const Result<BarIndex> bar = clocks_[feed].bar_of(columns.idx, columns.ts, row, &zone_missing_);
     if (!bar.ok()) return bar.status().at(fmt::format("strategy {}", id));
     std::optional<double> price;
-    if (columns.px != nullptr && !columns.px->is_null(row)) {
-      const Result<double> number = read_number(*columns.px, row, input_.is_untyped());
-      if (!number.ok()) return number.status().at(fmt::format("strategy {}, column 'px'", id));
-      if (!std::isnan(*number)) price = *number;
+    if (has_value(columns.px, row)) {
+      const Result<double> px = read_number(*columns.px, row, input_.is_untyped());
+      if (!px.ok()) return px.status().at(fmt::format("strategy {}, column 'px'", id));
+      if (!std::isnan(*px)) price = *px;
     }
-    const size_t trace = recording_.writer.add_trace(strategy, recording_.feeds[feed]);
-    const TableColumn& val = *columns.val;
-    if (val.type == ColumnType::text && !val.is_null(row)) {
-      const auto number = input_.is_untyped() ? parse_number(val.texts[row]) : std::nullopt;
-      if (!number) return recording_.writer.record_label(trace, *bar, val.texts[row], price);
+    const bool given_again = *bar <= recording_.before.last_bar(trace, number);
+    RunWriter& writer = recording_.writer;
+    if (is_label(columns.val, row)) {
+      const std::string& label = columns.val->texts[row];
+      return given_again ? writer.check_repeats_label(trace, *bar, label)
+                         : writer.record_label(trace, *bar, label, price);
     }
-    const Result<double> number = read_number(val, row, input_.is_untyped());
-    if (!number.ok()) return number.status().at(fmt::format("strategy {}, column 'val'", id));
-    return recording_.writer.record(trace, *bar, *number, price);
+    double value = std::numeric_limits<double>::quiet_NaN();
+    if (columns.val != nullptr) {
+      const Result<double> val = read_number(*columns.val, row, input_.is_untyped());
+      if (!val.ok()) return val.status().at(fmt::format("strategy {}, column 'val'", id));
+      value = *val;
+    }
+    return given_again ? writer.check_repeats(trace, *bar, value) : writer.record(trace, *bar, value, price);
+  }
+
+  bool is_label(const TableColumn* val, size_t row) const {
+    if (!has_value(val, row) || val->type != ColumnType::text) return false;
+    return !input_.is_untyped() || !parse_number(val->texts[row]).has_value();
   }
 
   ColumnInput& input_;
@@ -156,6 +215,7 @@ class LongFormRecorder {
   std::unordered_map<std::string, size_t> strategies_;
   std::vector<BarClock> clocks_;  // one a feed
   bool zone_missing_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace

@@ -3,13 +3,24 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <chrono>
+#include <memory>
+#include <set>
+
+#include "format/trace_schema.h"
 #include "ingest/bars_input.h"
+#include "ingest/progress.h"
 #include "ingest/signals_input.h"
 #include "ingest/strategy_file.h"
+#include "ingest/stream_input.h"
 
 namespace signalbook {
 
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kStreamName = "standard input";
 
 // Strategies of the file that no signal spoke of are kept, as traces without a change, and reported.
 std::optional<std::string> warn_of_silent(RunWriter& writer, const Recording& recording) {
@@ -29,44 +40,183 @@ std::optional<std::string> warn_of_silent(RunWriter& writer, const Recording& re
                      count > kMostNamed ? ", ..." : "");
 }
 
+std::string count_rows(int64_t count) { return count == 1 ? "1 row is" : fmt::format("{} rows are", count); }
+
+// One recording, from the files of a request to a run.
+class Recorder {
+ public:
+  Recorder(FileSystem& files, const RecordRequest& request) : files_(files), request_(request) {}
+
+  Result<RecordOutcome> run() {
+    SB_ASSIGN_OR_RETURN(const bool finished, is_finished());
+    if (finished) return RecordOutcome{.end = RecordOutcome::End::was_finished};
+    SB_RETURN_IF_ERROR(read_files());
+    SB_ASSIGN_OR_RETURN(writer_, RunWriter::create(files_, request_.run_path, request_.options));
+    begin_ = writer_->position();
+    progress_.emplace(*writer_, progress_options());
+
+    const Status recorded = record();
+    outcome_.row_count = writer_->position();
+    if (progress_->was_interrupted()) {
+      SB_RETURN_IF_ERROR(writer_->close());
+      outcome_.end = RecordOutcome::End::interrupted;
+    } else if (!recorded.ok()) {
+      return give_up(recorded);
+    } else if (request_.is_one_of_several) {
+      SB_RETURN_IF_ERROR(finish_traces());
+      SB_RETURN_IF_ERROR(writer_->close());
+      outcome_.end = RecordOutcome::End::closed;
+    } else {
+      SB_ASSIGN_OR_RETURN(outcome_.summary, writer_->commit());
+      outcome_.warnings.insert(outcome_.warnings.end(), outcome_.summary.warnings.begin(),
+                               outcome_.summary.warnings.end());
+    }
+    return std::move(outcome_);
+  }
+
+ private:
+  Result<bool> is_finished() const {
+    if (request_.options.opening != RunOpening::resume) return false;
+    return files_.file_exists(join_path(request_.run_path, file::kStrategyIndex));
+  }
+
+  Status read_files() {
+    for (const RecordRequest::Feed& feed : request_.feeds) {
+      SB_ASSIGN_OR_RETURN(Bars bars,
+                          read_bars_input(feed.bars_path, feed.symbol, feed.timeframe, &outcome_.warnings));
+      bars_.push_back(std::move(bars));
+    }
+    if (request_.strategies_path) {
+      SB_ASSIGN_OR_RETURN(entries_, read_strategy_file(*request_.strategies_path));
+    }
+    if (!request_.stream) {
+      SB_ASSIGN_OR_RETURN(signals_, open_column_input(request_.signals_path));
+    }
+    return Status();
+  }
+
+  Progress::Options progress_options() const {
+    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt};
+    if (!request_.stream) return options;
+    // Acknowledged rows may be 100 ms old at the most, and the disk needs a part of that.
+    options.sync_after = request_.stream->acknowledge ? 50ms : 1000ms;
+    options.acknowledge = request_.stream->acknowledge;
+    return options;
+  }
+
+  RecordedBefore recorded_before() const {
+    using Given = RecordedBefore::Given;
+    if (request_.options.opening != RunOpening::resume) return {*writer_, Given::nothing, 0};
+    // A stream that begins with its first row is as good as a file.
+    return {*writer_, request_.stream && begin_ > 0 ? Given::first_row : Given::all, begin_};
+  }
+
+  Status record() {
+    Recording recording = {.writer = *writer_,
+                           .progress = *progress_,
+                           .before = recorded_before(),
+                           .feeds = {},
+                           .strategy_ids = {},
+                           .strategies = {},
+                           .warnings = &outcome_.warnings};
+    SB_RETURN_IF_ERROR(add_feeds_and_strategies(recording));
+    if (request_.stream) SB_RETURN_IF_ERROR(open_stream());
+    const Status recorded =
+        is_long_form(*signals_) ? record_long_form(*signals_, recording) : record_wide_form(*signals_, recording);
+    if (!recorded.ok()) return recorded.at(signals_name());
+    if (!signals_->is_ended()) return closed_without_end();
+    if (request_.stream) SB_RETURN_IF_ERROR(progress_->finish());
+    if (!request_.is_one_of_several) {
+      if (const auto warning = warn_of_silent(*writer_, recording)) outcome_.warnings.push_back(*warning);
+    }
+    return Status();
+  }
+
+  Status add_feeds_and_strategies(Recording& recording) {
+    for (Bars& bars : bars_) {
+      SB_ASSIGN_OR_RETURN(const size_t feed, writer_->add_feed(std::move(bars)));
+      recording.feeds.push_back(feed);
+    }
+    std::set<size_t> known;
+    for (const StrategyEntry& entry : entries_) {
+      const Result<size_t> strategy = writer_->add_strategy(entry.strategy_id, entry.config);
+      if (!strategy.ok()) return strategy.status().at(entry.origin);
+      // The same id and configuration once more is the same strategy.
+      if (!known.insert(*strategy).second) continue;
+      recording.strategy_ids.push_back(entry.strategy_id);
+      recording.strategies.push_back(*strategy);
+    }
+    entries_.clear();
+    return Status();
+  }
+
+  Status open_stream() {
+    const SignalStream& stream = *request_.stream;
+    if (stream.resume) SB_RETURN_IF_ERROR(stream.resume(begin_));
+    auto bytes = std::make_unique<ByteStream>(stream.descriptor, request_.interrupt_descriptor,
+                                              [this] { return progress_->idle(); });
+    auto opened = open_stream_input(std::move(bytes),
+                                    {.end_of_file_ends = stream.end_of_file_ends, .first_row = begin_});
+    if (!opened.ok()) return opened.status().at(kStreamName);
+    stream_ = opened->get();
+    signals_ = std::move(*opened);
+    return Status();
+  }
+
+  std::string signals_name() const { return request_.stream ? kStreamName : request_.signals_path; }
+
+  Status closed_without_end() const {
+    const std::string torn =
+        stream_->was_torn() ? fmt::format(" in the middle of row {}, which is dropped,", writer_->position() + 1) : "";
+    return Status::not_found(
+        fmt::format("{}: it closed{} before the end of the stream was said", kStreamName, torn));
+  }
+
+  // A file that is wrong leaves nothing of a run that was begun for it. What came out of a stream cannot be had again,
+  // and what others have recorded is not ours to remove.
+  Status give_up(const Status& error) {
+    const bool anew = request_.options.opening == RunOpening::create;
+    const int64_t rows = writer_->position();
+    if (anew && (!request_.stream || rows == 0)) {
+      const Status discarded = writer_->discard();
+      return discarded.ok() ? error : error.with(fmt::format("; the run stays: {}", discarded.message()));
+    }
+    const int64_t durable_before = writer_->durable_position();
+    const int64_t durable = writer_->close().ok() ? rows : durable_before;
+    if (!request_.stream) {
+      return error.with(fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
+                                    "signalbook recover {}",
+                                    request_.run_path));
+    }
+    if (error.code() == StatusCode::invalid) {
+      return error.with(fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable),
+                                    durable + 1));
+    }
+    return error.with(fmt::format("; {} durable: go on with --resume, or finish with: signalbook recover {}",
+                                  count_rows(durable), request_.run_path));
+  }
+
+  Status finish_traces() {
+    for (size_t trace = 0; trace < writer_->trace_count(); ++trace) SB_RETURN_IF_ERROR(writer_->finish_trace(trace));
+    return Status();
+  }
+
+  FileSystem& files_;
+  const RecordRequest& request_;
+  std::vector<Bars> bars_;
+  std::vector<StrategyEntry> entries_;
+  std::unique_ptr<RunWriter> writer_;
+  std::optional<Progress> progress_;
+  std::unique_ptr<ColumnInput> signals_;
+  StreamInput* stream_ = nullptr;  // signals_, where it is one
+  int64_t begin_ = 0;              // rows that were durable when this began
+  RecordOutcome outcome_;
+};
+
 }  // namespace
 
-Result<RunSummary> record_run(FileSystem& files, const RecordRequest& request) {
-  std::vector<std::string> warnings;
-  std::vector<Bars> feeds;
-  for (const RecordRequest::Feed& feed : request.feeds) {
-    SB_ASSIGN_OR_RETURN(Bars bars, read_bars_input(feed.bars_path, feed.symbol, feed.timeframe, &warnings));
-    feeds.push_back(std::move(bars));
-  }
-  std::vector<StrategyEntry> entries;
-  if (request.strategies_path) {
-    SB_ASSIGN_OR_RETURN(entries, read_strategy_file(*request.strategies_path));
-  }
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<ColumnInput> signals, open_column_input(request.signals_path));
-
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> writer,
-                      RunWriter::create(files, request.run_path, request.options));
-  Recording recording = {.writer = *writer, .feeds = {}, .strategy_ids = {}, .strategies = {}, .warnings = &warnings};
-  for (Bars& bars : feeds) {
-    SB_ASSIGN_OR_RETURN(const size_t feed, writer->add_feed(std::move(bars)));
-    recording.feeds.push_back(feed);
-  }
-  for (const StrategyEntry& entry : entries) {
-    const Result<size_t> strategy = writer->add_strategy(entry.strategy_id, entry.config);
-    if (!strategy.ok()) return strategy.status().at(entry.origin);
-    // The same id and configuration once more is the same strategy.
-    if (!recording.strategies.empty() && *strategy < recording.strategies.size()) continue;
-    recording.strategy_ids.push_back(entry.strategy_id);
-    recording.strategies.push_back(*strategy);
-  }
-  const Status recorded =
-      is_long_form(*signals) ? record_long_form(*signals, recording) : record_wide_form(*signals, recording);
-  if (!recorded.ok()) return recorded.at(request.signals_path);
-  if (const auto warning = warn_of_silent(*writer, recording)) warnings.push_back(*warning);
-
-  SB_ASSIGN_OR_RETURN(RunSummary summary, writer->commit());
-  summary.warnings.insert(summary.warnings.begin(), warnings.begin(), warnings.end());
-  return summary;
+Result<RecordOutcome> record_run(FileSystem& files, const RecordRequest& request) {
+  return Recorder(files, request).run();
 }
 
 }  // namespace signalbook

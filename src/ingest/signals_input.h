@@ -1,18 +1,44 @@
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "ingest/column_input.h"
+#include "ingest/progress.h"
 #include "store/run_writer.h"
 
 namespace signalbook {
 
+// What a writer that goes on had recorded before this input began, so that what is given again is let pass.
+class RecordedBefore {
+ public:
+  enum class Given : uint8_t {
+    nothing,    // the run is new
+    all,        // the whole input, from its beginning
+    first_row,  // the rows that are missing; of the first one some may have been recorded
+  };
+
+  RecordedBefore(const RunWriter& writer, Given given, int64_t first_row)
+      : writer_(writer), given_(given), first_row_(first_row) {}
+
+  // Up to which bar the trace was recorded, -1 for none and beyond every bar where it was finished; as it stood when
+  // this was first asked, which is before anything is recorded to the trace. `row` counts from 0.
+  BarIndex last_bar(size_t trace, int64_t row);
+
+ private:
+  const RunWriter& writer_;
+  Given given_;
+  int64_t first_row_;
+  std::vector<BarIndex> last_bars_;  // of the traces that were asked for
+};
+
 // A run being recorded, and what signals may name in it.
 struct Recording {
   RunWriter& writer;
+  Progress& progress;
+  RecordedBefore before;
   std::vector<size_t> feeds;              // their numbers in the writer
   std::vector<std::string> strategy_ids;  // in the order of the strategies file; may be empty
   std::vector<size_t> strategies;         // their numbers in the writer

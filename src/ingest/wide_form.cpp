@@ -15,6 +15,7 @@ namespace signalbook {
 
 namespace {
 
+constexpr int64_t kNotCounted = -1;
 constexpr BarIndex kNoBar = -1;  // this feed has no bar at the time of that row
 
 class WideFormRecorder {
@@ -27,8 +28,10 @@ class WideFormRecorder {
   Status run() {
     SB_RETURN_IF_ERROR(assign_columns());
     warn_of_bar_numbers();
-    SB_RETURN_IF_ERROR(input_.reads_columns_alone() ? record_by_column() : record_by_row());
-    if (!names_bars()) SB_RETURN_IF_ERROR(check_row_count());
+    SB_RETURN_IF_ERROR(input_.is_stream()             ? record_stream()
+                       : input_.reads_columns_alone() ? record_by_column()
+                                                      : record_by_row());
+    if (!names_bars() && !end_was_said_ && input_.is_ended()) SB_RETURN_IF_ERROR(check_row_count());
     if (zone_missing_) recording_.warnings->push_back("signal times without a zone are taken for UTC");
     return Status();
   }
@@ -79,6 +82,10 @@ class WideFormRecorder {
       if (column == idx_ || column == ts_) continue;
       const std::string& name = input_.column_names()[i];
       const auto place = wanted.find(name);
+      if (place == wanted.end() && name == "end" && input_.is_stream()) {
+        end_ = column;
+        continue;
+      }
       if (place == wanted.end()) {
         return Status::invalid(recording_.feeds.size() == 1
                                    ? fmt::format("column '{}' is no strategy of the strategies file", name)
@@ -115,6 +122,7 @@ class WideFormRecorder {
       SB_RETURN_IF_ERROR(input_.scan(bar_columns(), [&](int64_t, const Table& table) { return append_bars(table); }));
     }
     for (const SignalColumn& signal : signals_) {
+      if (recording_.before.last_bar(signal.trace, 0) >= static_cast<BarIndex>(bar_count(signal.feed))) continue;
       bool handled = false;
       row_count_ = 0;
       SB_RETURN_IF_ERROR(input_
@@ -133,12 +141,14 @@ class WideFormRecorder {
         }));
       }
       SB_RETURN_IF_ERROR(recording_.writer.finish_trace(signal.trace));
+      SB_RETURN_IF_ERROR(recording_.progress.check());
     }
     return Status();
   }
 
   // CSV and Arrow: all columns of some rows at a time.
   Status record_by_row() {
+    row_count_ = 0;
     std::vector<int> columns = bar_columns();
     const size_t first_signal = columns.size();
     for (const SignalColumn& signal : signals_) columns.push_back(signal.column);
@@ -152,38 +162,130 @@ class WideFormRecorder {
       for (size_t i = 0; i < signals_.size(); ++i) {
         SB_RETURN_IF_ERROR(record_column(signals_[i], first_row, table.columns[first_signal + i]));
       }
+      return recording_.progress.check();
+    });
+  }
+
+  // A row is handed over whole before the next one, so that its number says what is recorded.
+  Status record_stream() {
+    row_count_ = 0;
+    std::vector<int> columns = bar_columns();
+    const size_t first_signal = columns.size();
+    for (const SignalColumn& signal : signals_) columns.push_back(signal.column);
+    if (end_ >= 0) columns.push_back(end_);
+    return input_.scan(columns, [&](int64_t first_row, const Table& table) -> Status {
+      for (size_t row = 0; row < table.row_count(); ++row) {
+        first_known_row_ = first_row + static_cast<int64_t>(row);
+        SB_RETURN_IF_ERROR(record_row(table, row, first_signal).at(fmt::format("row {}", first_known_row_ + 1)));
+        row_count_ = first_known_row_ + 1;
+        SB_RETURN_IF_ERROR(recording_.progress.after_row(row_count_));
+      }
       return Status();
     });
   }
 
+  Status record_row(const Table& table, size_t row, size_t first_signal) {
+    if (ended_) return Status::invalid("there is a row behind the end of the stream");
+    const auto is_empty = [&](const TableColumn& column) { return column.is_null(row); };
+    if (end_ >= 0) {
+      const Result<bool> flag = read_flag(table.columns.back(), row);
+      if (!flag.ok()) return flag.status().at("column 'end'");
+      end_was_said_ = *flag;
+    }
+    if (end_was_said_) {
+      ended_ = true;
+      input_.stop();
+      if (std::all_of(table.columns.begin(), table.columns.end() - 1, is_empty)) return Status();
+    }
+    for (auto& bars : bars_) bars.clear();
+    if (names_bars()) SB_RETURN_IF_ERROR(append_bar(table, row));
+    SB_RETURN_IF_ERROR(record_cells_of_row(table, row, first_signal));
+    // With the last bar of every feed all is said.
+    bool last = true;
+    for (size_t feed = 0; feed < bars_.size(); ++feed) {
+      const BarIndex bar = names_bars() ? last_bars_[feed] : first_known_row_;
+      last &= bar + 1 >= static_cast<BarIndex>(bar_count(feed));
+    }
+    if (last && !ended_) {
+      ended_ = true;
+      input_.stop();
+    }
+    return Status();
+  }
+
+  // Every cell is looked at before the first is recorded: a row that cannot be read leaves nothing behind.
+  Status record_cells_of_row(const Table& table, size_t row, size_t first_signal) {
+    row_traces_.clear();
+    numbers_.clear();
+    row_labels_.clear();
+    for (size_t i = 0; i < signals_.size(); ++i) {
+      const SignalColumn& signal = signals_[i];
+      const TableColumn& column = table.columns[first_signal + i];
+      const BarIndex bar = bar_at(signal, first_known_row_);
+      const bool given_again = bar <= recording_.before.last_bar(signal.trace, first_known_row_) && bar != kNoBar;
+      const Result<double> number = read_number(column, row, input_.is_untyped());
+      if (!number.ok() && !is_label(column, row)) return number.status().at(column_place(signal));
+      if (bar == kNoBar) {
+        if (number.ok() && std::isnan(*number)) continue;
+        return Status::invalid("the feed has no bar there, so it can have no signal").at(column_place(signal));
+      }
+      if (given_again) {
+        SB_RETURN_IF_ERROR(number.ok() ? recording_.writer.check_repeats(signal.trace, bar, *number)
+                                       : recording_.writer.check_repeats_label(signal.trace, bar, column.texts[row]));
+      } else if (number.ok()) {
+        row_traces_.push_back({i, bar});
+        numbers_.push_back(*number);
+      } else {
+        row_labels_.push_back({i, bar});
+      }
+    }
+    for (size_t i = 0; i < row_traces_.size(); ++i) {
+      const auto [signal, bar] = row_traces_[i];
+      SB_RETURN_IF_ERROR(recording_.writer.record(signals_[signal].trace, bar, numbers_[i]));
+    }
+    for (const auto& [signal, bar] : row_labels_) {
+      const std::string& label = table.columns[first_signal + signal].texts[row];
+      SB_RETURN_IF_ERROR(recording_.writer.record_label(signals_[signal].trace, bar, label));
+    }
+    return Status();
+  }
+
+  bool is_label(const TableColumn& column, size_t row) const {
+    if (column.type != ColumnType::text || column.is_null(row)) return false;
+    return !input_.is_untyped() || !parse_number(column.texts[row]).has_value();
+  }
+
   // Learns the bars of some more rows from their idx and ts.
   Status append_bars(const Table& table) {
-    size_t next = 0;
-    const TableColumn* idx = idx_ >= 0 ? &table.columns[next++] : nullptr;
-    const TableColumn* ts = ts_ >= 0 ? &table.columns[next] : nullptr;
     for (size_t row = 0; row < table.row_count(); ++row) {
-      Status status;
-      bool known = false;
-      for (size_t feed = 0; feed < bars_.size(); ++feed) {
-        const Result<BarIndex> bar = clocks_[feed].bar_of(idx, ts, row, &zone_missing_);
-        if (!bar.ok()) status = bar.status();
-        bars_[feed].push_back(bar.ok() ? *bar : kNoBar);
-        known |= bar.ok();
-        if (bar.ok() && last_bars_.size() == bars_.size() && *bar <= last_bars_[feed]) {
-          status = Status::invalid(fmt::format(
-              "bar {} {}", *bar,
-              *bar == last_bars_[feed] ? "is there twice"
-                                       : fmt::format("comes after bar {}: bars must go forward", last_bars_[feed])));
-          known = false;
-          break;
-        }
-        last_bars_.resize(bars_.size(), kNoBar);
-        if (bar.ok()) last_bars_[feed] = *bar;
-      }
-      if (!known) return status.at(fmt::format("row {}", rows_with_bars_ + 1));
+      SB_RETURN_IF_ERROR(append_bar(table, row).at(fmt::format("row {}", rows_with_bars_ + 1)));
       ++rows_with_bars_;
     }
     return Status();
+  }
+
+  Status append_bar(const Table& table, size_t row) {
+    size_t next = 0;
+    const TableColumn* idx = idx_ >= 0 ? &table.columns[next++] : nullptr;
+    const TableColumn* ts = ts_ >= 0 ? &table.columns[next] : nullptr;
+    Status status;
+    bool known = false;
+    last_bars_.resize(bars_.size(), kNoBar);
+    for (size_t feed = 0; feed < bars_.size(); ++feed) {
+      const Result<BarIndex> bar = clocks_[feed].bar_of(idx, ts, row, &zone_missing_);
+      if (!bar.ok()) status = bar.status();
+      bars_[feed].push_back(bar.ok() ? *bar : kNoBar);
+      known |= bar.ok();
+      if (!bar.ok()) continue;
+      if (*bar <= last_bars_[feed]) {
+        return Status::invalid(fmt::format(
+            "bar {} {}", *bar,
+            *bar == last_bars_[feed] ? "is there twice"
+                                     : fmt::format("comes after bar {}: bars must go forward", last_bars_[feed])));
+      }
+      last_bars_[feed] = *bar;
+    }
+    return known ? Status() : status;
   }
 
   BarIndex bar_at(const SignalColumn& signal, int64_t row) const {
@@ -199,7 +301,9 @@ class WideFormRecorder {
   }
 
   // Rows on consecutive bars go to the encoder as they lie in memory, others one by one.
-  Status record_numbers(const SignalColumn& signal, int64_t first_row, const NumberSlice& slice) {
+  Status record_numbers(const SignalColumn& signal, int64_t first_row, NumberSlice slice) {
+    SB_RETURN_IF_ERROR(recording_.progress.check());
+    SB_RETURN_IF_ERROR(pass_over_repeats(signal, &first_row, &slice));
     if (slice.count == 0) return Status();
     const BarIndex first = bar_at(signal, first_row), last = bar_at(signal, first_row + slice.count - 1);
     if (first != kNoBar && last != kNoBar && last - first == slice.count - 1) {
@@ -214,6 +318,23 @@ class WideFormRecorder {
     for (int64_t i = 0; i < slice.count; ++i) {
       SB_RETURN_IF_ERROR(record_number(signal, first_row + i, element_at(slice.type, slice.values, i)));
     }
+    return Status();
+  }
+
+  // The beginning of the slice that was recorded before.
+  Status pass_over_repeats(const SignalColumn& signal, int64_t* first_row, NumberSlice* slice) {
+    const BarIndex before = recording_.before.last_bar(signal.trace, 0);
+    int64_t count = 0;
+    for (; before >= 0 && count < slice->count; ++count) {
+      const BarIndex bar = bar_at(signal, *first_row + count);
+      if (bar > before) break;
+      if (bar == kNoBar) continue;
+      const double value = element_at(slice->type, slice->values, count);
+      SB_RETURN_IF_ERROR(recording_.writer.check_repeats(signal.trace, bar, value));
+    }
+    *first_row += count;
+    slice->values = static_cast<const char*>(slice->values) + count * element_size(slice->type);
+    slice->count -= count;
     return Status();
   }
 
@@ -245,21 +366,25 @@ class WideFormRecorder {
   }
 
   Status record_labels(const SignalColumn& signal, int64_t first_row, const TableColumn& column) {
+    const BarIndex before = recording_.before.last_bar(signal.trace, 0);
     for (size_t i = 0; i < column.size(); ++i) {
       const int64_t row = first_row + static_cast<int64_t>(i);
       const Result<double> number = read_number(column, i, input_.is_untyped());
+      const BarIndex bar = bar_at(signal, row);
+      const bool given_again = bar != kNoBar && bar <= before;
       if (number.ok()) {
-        SB_RETURN_IF_ERROR(record_number(signal, row, *number));
+        SB_RETURN_IF_ERROR(given_again ? recording_.writer.check_repeats(signal.trace, bar, *number)
+                                       : record_number(signal, row, *number));
         continue;
       }
-      const bool is_label =
-          column.type == ColumnType::text && !(input_.is_untyped() && parse_number(column.texts[i]).has_value());
-      if (!is_label) return number.status().at(fmt::format("strategy {}, row {}", strategy_id(signal), row + 1));
-      const BarIndex bar = bar_at(signal, row);
+      if (!is_label(column, i)) {
+        return number.status().at(fmt::format("strategy {}, row {}", strategy_id(signal), row + 1));
+      }
       if (bar == kNoBar) {
         return Status::invalid(fmt::format("row {}: the feed has no bar there, so it can have no signal", row + 1));
       }
-      SB_RETURN_IF_ERROR(recording_.writer.record_label(signal.trace, bar, column.texts[i]));
+      SB_RETURN_IF_ERROR(given_again ? recording_.writer.check_repeats_label(signal.trace, bar, column.texts[i])
+                                     : recording_.writer.record_label(signal.trace, bar, column.texts[i]));
     }
     return Status();
   }
@@ -281,7 +406,8 @@ class WideFormRecorder {
   Status check_row_count() const {
     size_t most_bars = 0;
     for (size_t feed = 0; feed < bars_.size(); ++feed) most_bars = std::max(most_bars, bar_count(feed));
-    if (row_count_ == static_cast<int64_t>(most_bars)) return Status();
+    // None was counted where nothing was left to record.
+    if (row_count_ == kNotCounted || row_count_ == static_cast<int64_t>(most_bars)) return Status();
     return Status::invalid(fmt::format(
         "there are {} rows of signals but {} bars; add a column 'idx' or 'ts' that says which bar each row is",
         row_count_, most_bars));
@@ -289,15 +415,18 @@ class WideFormRecorder {
 
   ColumnInput& input_;
   Recording& recording_;
-  int idx_ = -1, ts_ = -1;
+  int idx_ = -1, ts_ = -1, end_ = -1;
   std::vector<SignalColumn> signals_;
   std::vector<BarClock> clocks_;             // one a feed
   std::vector<std::vector<BarIndex>> bars_;  // of each feed: the bar of each known row
   std::vector<BarIndex> last_bars_;
   int64_t first_known_row_ = 0;
   int64_t rows_with_bars_ = 0;
-  int64_t row_count_ = 0;
+  int64_t row_count_ = kNotCounted;
+  bool ended_ = false;         // nothing may follow
+  bool end_was_said_ = false;  // by a row
   std::vector<double> numbers_;
+  std::vector<std::pair<size_t, BarIndex>> row_traces_, row_labels_;  // of a row: place in signals_, bar
   bool zone_missing_ = false;
 };
 

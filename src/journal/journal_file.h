@@ -34,6 +34,7 @@ struct JournalOptions {
   int64_t frame_bytes = int64_t{1} << 20;
   int64_t sync_bytes = int64_t{64} << 20;
   int64_t sync_milliseconds = 1000;
+  std::chrono::steady_clock::time_point (*now)() = std::chrono::steady_clock::now;  // a test has its own
 };
 
 // Writes one journal file. What it gathers in batch() becomes a frame when it is large enough, and durable in groups.
@@ -65,8 +66,6 @@ class JournalWriter {
   int64_t byte_count() const;  // of the file
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   JournalWriter(FileSystem& files, std::string path, const JournalOptions& options, std::unique_ptr<AppendFile> file)
       : files_(files), path_(std::move(path)), options_(options), file_(std::move(file)) {}
 
@@ -92,7 +91,7 @@ class JournalWriter {
   int64_t written_bytes_ = 0, durable_bytes_ = 0;
   int64_t written_position_ = 0, durable_position_ = 0;
   bool name_is_durable_ = false;
-  std::optional<Clock::time_point> waiting_since_;  // the oldest thing that is not durable
+  std::optional<std::chrono::steady_clock::time_point> waiting_since_;  // the oldest thing that is not durable
   Status failure_;
 };
 

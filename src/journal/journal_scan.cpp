@@ -133,7 +133,8 @@ class Scanner {
   // Whether the bad frame at `offset` lies in what was durable. `next` is the first whole frame behind it.
   Result<bool> was_durable(int64_t offset, int64_t next) {
     if (limit_) return true;
-    // Looked through once, however many holes there are: what a frame knows to be durable ends before itself.
+    // Only frames behind it can know, since none knows of more than what lies before itself. They are looked through
+    // once, however many holes there are.
     if (!ahead_) ahead_.emplace(file_, window_.end());
     looked_until_ = std::max(looked_until_, next);
     while (known_durable_ <= offset && looked_until_ < window_.end()) {
@@ -163,7 +164,6 @@ class Scanner {
 
   // A whole frame. What it holds may still be none of ours.
   Status take(const FrameHeader& header) {
-    known_durable_ = std::max(known_durable_, header.durable);
     SB_ASSIGN_OR_RETURN(const std::string_view payload, payload_of(header));
     const Status status = header.number == 0 ? take_header(payload) : decode_batch(payload, &batch_);
     if (status.code() == StatusCode::damaged) {
@@ -202,8 +202,8 @@ class Scanner {
   std::string large_payload_;
   JournalBatch batch_;
   JournalScan scan_;
-  int64_t known_durable_ = 0;  // by the frames seen so far
   int64_t looked_until_ = 0;
+  int64_t known_durable_ = 0;  // by the frames up to there
 };
 
 }  // namespace

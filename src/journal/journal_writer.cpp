@@ -29,7 +29,7 @@ Status JournalWriter::write() {
   note_time();
   SB_RETURN_IF_ERROR(append_gathered());
   const bool is_due = written_bytes_ - durable_bytes_ >= options_.sync_bytes ||
-                      Clock::now() - *waiting_since_ >= std::chrono::milliseconds(options_.sync_milliseconds);
+                      options_.now() - *waiting_since_ >= std::chrono::milliseconds(options_.sync_milliseconds);
   return is_due ? make_durable() : Status();
 }
 
@@ -43,7 +43,7 @@ Status JournalWriter::sync_if_older_than(int64_t milliseconds) {
   SB_RETURN_IF_ERROR(failure_);
   if (is_durable()) return Status();
   note_time();
-  return Clock::now() - *waiting_since_ >= std::chrono::milliseconds(milliseconds) ? sync() : Status();
+  return options_.now() - *waiting_since_ >= std::chrono::milliseconds(milliseconds) ? sync() : Status();
 }
 
 bool JournalWriter::is_durable() const { return !is_gathered() && written_bytes_ == durable_bytes_; }
@@ -52,15 +52,11 @@ int64_t JournalWriter::byte_count() const { return written_bytes_; }
 
 // Called for each thing that is gathered, so the clock is read for the first of them only.
 void JournalWriter::note_time() {
-  if (!waiting_since_ && !is_durable()) waiting_since_ = Clock::now();
+  if (!waiting_since_ && !is_durable()) waiting_since_ = options_.now();
 }
 
 // About batch_.byte_count(), without going over all texts each time.
 size_t JournalWriter::gathered_bytes() {
-  if (batch_.feeds.size() < counted_feeds_ || batch_.strategies.size() < counted_strategies_ ||
-      batch_.labels.size() < counted_labels_) {  // somebody has cleared it
-    counted_feeds_ = counted_strategies_ = counted_labels_ = counted_text_bytes_ = 0;
-  }
   for (; counted_feeds_ < batch_.feeds.size(); ++counted_feeds_) {
     const JournalFeed& feed = batch_.feeds[counted_feeds_];
     counted_text_bytes_ += sizeof(feed.bar_count) + feed.symbol.size() + feed.timeframe.size() + feed.data_id.size();

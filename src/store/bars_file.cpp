@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
+#include <utility>
 
 #include "base/time_text.h"
 #include "format/content_hash.h"
@@ -99,8 +101,15 @@ Result<std::string> encode_bars_file(const Bars& bars, const std::string& data_i
 Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name) {
   SB_ASSIGN_OR_RETURN(Table table, decode_table_file(bytes, file_name));
   const auto damaged = [&](const std::string& what) { return Status::damaged(file_name + ": " + what); };
-  for (const char* name : {"data_id", "symbol", "timeframe", "ts", "open", "high", "low", "close", "volume"}) {
-    if (table.find(name) == nullptr) return damaged(fmt::format("column '{}' is missing", name));
+  constexpr std::pair<const char*, ColumnType> kColumns[] = {
+      {"data_id", ColumnType::text}, {"symbol", ColumnType::text}, {"timeframe", ColumnType::text},
+      {"ts", ColumnType::timestamp}, {"open", ColumnType::real},   {"high", ColumnType::real},
+      {"low", ColumnType::real},     {"close", ColumnType::real},  {"volume", ColumnType::real}};
+  for (const auto& [name, type] : kColumns) {
+    const TableColumn* const column = table.find(name);
+    if (column == nullptr || column->type != type) {
+      return damaged(fmt::format("column '{}' is {}", name, column == nullptr ? "missing" : "of another type"));
+    }
   }
   if (table.row_count() == 0) return damaged("there are no bars");
   Bars bars = {.symbol = table.find("symbol")->texts.front(),
@@ -117,6 +126,36 @@ Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_na
     return damaged("the bars do not have the data_id that the file says");
   }
   return bars;
+}
+
+Status check_bars_file_rows(std::string_view bytes, const std::string& file_name, const Bars& bars) {
+  std::vector<std::pair<std::string, std::string>> metadata;
+  SB_ASSIGN_OR_RETURN(const Table table,
+                      decode_table_file(bytes, file_name, {"idx", "data_id", "symbol", "timeframe"}, &metadata));
+  const auto damaged = [&](const std::string& what) { return Status::damaged(file_name + ": " + what); };
+  const TableColumn* const idx = table.find("idx");
+  if (idx == nullptr || idx->type != ColumnType::int64) return damaged("column 'idx' is missing or of another type");
+  for (size_t row = 0; row < idx->integers.size(); ++row) {
+    if (idx->is_null(row) || idx->integers[row] != static_cast<int64_t>(row)) {
+      return damaged(fmt::format("row {}: idx is not {}", row + 1, row));
+    }
+  }
+  const std::tuple<const char*, const char*, std::string> constants[] = {
+      {"data_id", metadata_key::kDataId, to_hex(data_id(bars))},
+      {"symbol", metadata_key::kSymbol, bars.symbol},
+      {"timeframe", metadata_key::kTimeframe, bars.timeframe}};
+  for (const auto& [name, key, value] : constants) {
+    const TableColumn& column = *table.find(name);
+    for (size_t row = 0; row < column.texts.size(); ++row) {
+      if (column.is_null(row) || column.texts[row] != value) {
+        return damaged(fmt::format("row {}: {} is not {}", row + 1, name, value));
+      }
+    }
+    if (std::ranges::find(metadata, std::pair<std::string, std::string>(key, value)) == metadata.end()) {
+      return damaged(fmt::format("the metadata do not say {} {}", key, value));
+    }
+  }
+  return Status();
 }
 
 }  // namespace signalbook

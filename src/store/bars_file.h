@@ -15,6 +15,10 @@ Result<std::string> encode_bars_file(const Bars& bars, const std::string& data_i
 // Damaged when it is no such file or the bars do not have the data_id that the file says.
 Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name);
 
+// What decode_bars_file does not look at: that idx counts the rows, and that data_id, symbol and timeframe are those of
+// the bars on every row and in the file's metadata. Damaged, naming the row, otherwise.
+Status check_bars_file_rows(std::string_view bytes, const std::string& file_name, const Bars& bars);
+
 // Strictly increasing times, columns of one length, finite prices. Invalid, naming the row (from 1), otherwise.
 Status check_bars(const Bars& bars);
 

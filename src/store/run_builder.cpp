@@ -187,20 +187,27 @@ Status RunBuilder::write_temporary(const std::string& final_path, std::string_vi
 // those that are there others than ours: then ours take their place.
 Status RunBuilder::write_bars(size_t feed) {
   const std::string path = join_path(store_path_, bars_path(feeds_[feed].data_id));
+  const auto vouch_for = [&](const std::string& bytes) {
+    feeds_[feed].file_size = static_cast<int64_t>(bytes.size());
+    feeds_[feed].file_sha256 = to_hex(sha256(bytes));
+  };
   const Result<std::string> there = files_.read_file(path);
   if (there.ok()) {
-    if (decode_bars_file(*there, path).ok()) return Status();
+    if (decode_bars_file(*there, path).ok()) {
+      vouch_for(*there);
+      return Status();
+    }
     summary_.warnings.push_back(fmt::format("{} was damaged and is written anew", path));
   } else if (there.status().code() != StatusCode::not_found) {
     return there.status();
   }
   SB_ASSIGN_OR_RETURN(const std::string bytes, encode_bars_file(feeds_[feed].bars, feeds_[feed].data_id));
+  vouch_for(bytes);
   SB_RETURN_IF_ERROR(create_directories(files_, join_path(store_path_, file::kBarsDirectory)));
   // In flight inside the run, because two runs may bring the same bars at the same time.
   const std::string temporary = join_path(run_path_, fmt::format("bars-{}{}", feed, kTemporarySuffix));
   SB_RETURN_IF_ERROR(replace_file(files_, temporary, bytes));
   in_flight_.emplace_back(temporary, path);
-  bars_added_ = true;
   return Status();
 }
 
@@ -211,7 +218,9 @@ void RunBuilder::describe_feeds() {
                                   .data_id = feed.data_id,
                                   .bar_count = static_cast<int64_t>(feed.bars.size()),
                                   .first_ts = feed.bars.ts.front(),
-                                  .last_ts = feed.bars.ts.back()});
+                                  .last_ts = feed.bars.ts.back(),
+                                  .bars_size = feed.file_size,
+                                  .bars_sha256 = feed.file_sha256});
   }
 }
 
@@ -269,7 +278,8 @@ Status RunBuilder::publish() {
   in_flight_.pop_back();
   for (const auto& [temporary, path] : in_flight_) SB_RETURN_IF_ERROR(files_.rename(temporary, path));
   for (const std::string& directory : directories_) SB_RETURN_IF_ERROR(files_.sync_directory(directory));
-  if (bars_added_) SB_RETURN_IF_ERROR(files_.sync_directory(join_path(store_path_, file::kBarsDirectory)));
+  // Also where the bars were there: whoever brought them may have died before their name was durable.
+  SB_RETURN_IF_ERROR(files_.sync_directory(join_path(store_path_, file::kBarsDirectory)));
   SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
   SB_RETURN_IF_ERROR(files_.sync_directory(store_path_));
   SB_RETURN_IF_ERROR(files_.rename(index.first, index.second));

@@ -56,6 +56,8 @@ class RunBuilder {
   struct Feed {
     Bars bars;
     std::string data_id;
+    int64_t file_size = 0;  // of the store's file, once it is there
+    std::string file_sha256;
   };
 
   Result<IndexRow> make_row(const RecordedTrace& trace);
@@ -88,7 +90,6 @@ class RunBuilder {
   std::vector<double> px_;
   std::vector<std::pair<std::string, std::string>> in_flight_;  // temporary path and final path
   std::vector<std::string> directories_;                        // of traces, to be synced
-  bool bars_added_ = false;
 };
 
 }  // namespace signalbook

@@ -5,6 +5,7 @@
 #include "base/time_text.h"
 #include "format/trace_schema.h"
 #include "store/parse_time.h"
+#include "store/sealed_json.h"
 
 namespace signalbook {
 
@@ -31,6 +32,11 @@ class Members {
     const JsonValue* value = object_.find(name);
     if (value != nullptr && value->integer() != nullptr) return *value->integer();
     return fail(name), 0;
+  }
+  std::optional<int64_t> optional_integer(const char* name) {
+    const JsonValue* value = object_.find(name);
+    if (value == nullptr || value->is_null()) return std::nullopt;
+    return integer(name);
   }
   int64_t time(const char* name) {
     bool zone_given = false;
@@ -61,12 +67,15 @@ class Members {
 JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds) {
   JsonValue::Array json;
   for (const RunDescription::Feed& feed : feeds) {
-    json.emplace_back(JsonValue::Object{{"symbol", JsonValue(feed.symbol)},
-                                        {"timeframe", JsonValue(feed.timeframe)},
-                                        {"data_id", JsonValue(feed.data_id)},
-                                        {"bar_count", JsonValue(feed.bar_count)},
-                                        {"first_ts", JsonValue(format_time(feed.first_ts))},
-                                        {"last_ts", JsonValue(format_time(feed.last_ts))}});
+    JsonValue::Object members{{"symbol", JsonValue(feed.symbol)},
+                              {"timeframe", JsonValue(feed.timeframe)},
+                              {"data_id", JsonValue(feed.data_id)},
+                              {"bar_count", JsonValue(feed.bar_count)},
+                              {"first_ts", JsonValue(format_time(feed.first_ts))},
+                              {"last_ts", JsonValue(format_time(feed.last_ts))}};
+    if (feed.bars_size) members.emplace_back("bars_size", JsonValue(*feed.bars_size));
+    if (feed.bars_sha256) members.emplace_back("bars_sha256", JsonValue(*feed.bars_sha256));
+    json.emplace_back(std::move(members));
   }
   return JsonValue(std::move(json));
 }
@@ -84,7 +93,7 @@ std::string encode_run_description(const RunDescription& description) {
     writers.emplace_back(
         JsonValue::Object{{"name", JsonValue(writer.name)}, {"position", JsonValue(writer.position)}});
   }
-  const JsonValue json(JsonValue::Object{
+  return seal_json({
       {"format_version", JsonValue(int64_t{kFormatVersion})},
       {"run_id", JsonValue(description.run_id)},
       {"created_at", JsonValue(format_time(description.created_at))},
@@ -99,18 +108,22 @@ std::string encode_run_description(const RunDescription& description) {
                                              {"changes", JsonValue(description.change_count)}})},
       {"files", JsonValue(std::move(files))},
   });
-  return to_json(json, JsonStyle::pretty) + "\n";
 }
 
 Result<RunDescription> decode_run_description(std::string_view text, const std::string& file_name) {
   const Result<JsonValue> json = parse_json(text);
   if (!json.ok()) return Status::damaged(file_name + ": " + json.status().message());
+  const Seal seal = check_seal(*json, text);
+  if (seal == Seal::wrong) {
+    return Status::damaged(file_name + ": its own SHA-256 does not agree; restore it from a copy");
+  }
   Members members(*json, file_name);
   if (const int64_t version = members.integer("format_version"); version > kFormatVersion) {
     return Status::invalid(fmt::format("{}: written in format {}, this program reads up to {}; take a newer Signalbook",
                                        file_name, version, kFormatVersion));
   }
   RunDescription description;
+  description.is_sealed = seal == Seal::good;
   description.run_id = members.text("run_id");
   description.created_at = members.time("created_at");
   description.code_version = members.optional_text("code_version");
@@ -123,7 +136,9 @@ Result<RunDescription> decode_run_description(std::string_view text, const std::
                                  .data_id = feed.text("data_id"),
                                  .bar_count = feed.integer("bar_count"),
                                  .first_ts = feed.time("first_ts"),
-                                 .last_ts = feed.time("last_ts")});
+                                 .last_ts = feed.time("last_ts"),
+                                 .bars_size = feed.optional_integer("bars_size"),
+                                 .bars_sha256 = feed.optional_text("bars_sha256")});
     SB_RETURN_IF_ERROR(feed.status());
   }
   if (json->find("writers") != nullptr) {  // runs of earlier versions and of others have none

@@ -18,6 +18,10 @@ struct RunDescription {
     std::string symbol, timeframe, data_id;
     int64_t bar_count = 0;
     int64_t first_ts = 0, last_ts = 0;
+    // Of the store's bars file as it was when the run was committed. Other runs share it, so a run may find the same
+    // bars in other bytes. Not in every run.json.
+    std::optional<int64_t> bars_size;
+    std::optional<std::string> bars_sha256;  // 64 hex digits
   };
   struct File {  // a file beside run.json
     std::string path;
@@ -39,14 +43,17 @@ struct RunDescription {
   std::string layout = "files";
   int64_t strategy_count = 0, trace_count = 0, change_count = 0;
   std::vector<File> files;
+  bool is_sealed = false;  // decoded from a text that vouches for itself (store/sealed_json.h)
 };
 
-// A list of objects, as run.json has it and the view `runs` reads it.
+// A list of objects, as run.json has it; the view `runs` reads it too, and passes over what it does not show.
 JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds);
 
+// With its seal.
 std::string encode_run_description(const RunDescription& description);
 
-// Damaged, naming `file_name`, when it is none; Invalid when a newer Signalbook wrote it.
+// Damaged, naming `file_name`, when it is none or its seal is wrong (where it has one); Invalid when a newer Signalbook
+// wrote it.
 Result<RunDescription> decode_run_description(std::string_view text, const std::string& file_name);
 
 }  // namespace signalbook

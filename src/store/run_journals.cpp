@@ -37,11 +37,11 @@ std::optional<std::pair<std::string, int>> parse_segment(std::string_view name) 
 
 std::string journal_directory(const std::string& run_path) { return join_path(run_path, kJournalDirectory); }
 
-std::string run_lock_path(const std::string& run_path) { return join_path(run_path, kRunLock); }
-
 std::string done_journal_directory(const std::string& run_path) {
   return join_path(run_path, std::string(kJournalDirectory) + ".done");
 }
+
+std::string run_lock_path(const std::string& run_path) { return join_path(run_path, kRunLock); }
 
 std::string segment_path(const std::string& run_path, const std::string& writer, int segment) {
   return path_of(run_path, fmt::format("{}-{:04}{}", writer, segment, kSegmentSuffix));

@@ -29,9 +29,9 @@ Result<std::vector<WriterJournal>> list_journals(FileSystem& files, const std::s
 bool is_writer_name(std::string_view name);
 
 std::string journal_directory(const std::string& run_path);
-std::string run_lock_path(const std::string& run_path);
 // What the directory is called while it is removed, after the commit.
 std::string done_journal_directory(const std::string& run_path);
+std::string run_lock_path(const std::string& run_path);
 std::string segment_path(const std::string& run_path, const std::string& writer, int segment);
 std::string writer_lock_path(const std::string& run_path, const std::string& writer);
 std::string suspect_path(const std::string& run_path, const std::string& writer);

@@ -11,6 +11,7 @@
 #include "format/short_digest.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
+#include "store/run_files.h"
 
 namespace signalbook {
 
@@ -48,12 +49,10 @@ bool is_hash_prefix(std::string_view text) {
 }  // namespace
 
 Result<CheckedIndex> read_checked_index(FileSystem& files, const std::string& run_path) {
-  const std::string index_path = join_path(run_path, file::kStrategyIndex);
-  Result<std::string> bytes = files.read_file(index_path);
-  if (bytes.status().code() == StatusCode::not_found) {
+  SB_ASSIGN_OR_RETURN(const bool is_finished, files.file_exists(join_path(run_path, file::kStrategyIndex)));
+  if (!is_finished) {
     return Status::not_found(fmt::format("{} is no finished run: it has no {}", run_path, file::kStrategyIndex));
   }
-  SB_RETURN_IF_ERROR(bytes.status());
   const std::string description_path = join_path(run_path, file::kRunDescription);
   const Result<std::string> text = files.read_file(description_path);
   if (text.status().code() == StatusCode::not_found) {
@@ -62,13 +61,7 @@ Result<CheckedIndex> read_checked_index(FileSystem& files, const std::string& ru
   SB_RETURN_IF_ERROR(text.status());
   CheckedIndex index;
   SB_ASSIGN_OR_RETURN(index.description, decode_run_description(*text, description_path));
-  for (const RunDescription::File& entry : index.description.files) {
-    if (entry.path != file::kStrategyIndex) continue;
-    if (static_cast<int64_t>(bytes->size()) != entry.size || to_hex(sha256(*bytes)) != entry.sha256) {
-      return Status::damaged(fmt::format("{}: not the bytes that were recorded; restore it from a copy", index_path));
-    }
-  }
-  index.bytes = std::move(bytes).value();
+  SB_ASSIGN_OR_RETURN(index.bytes, read_run_file(files, run_path, index.description, file::kStrategyIndex));
   return index;
 }
 
@@ -117,18 +110,10 @@ Result<std::vector<const IndexRow*>> RunReader::find(std::string_view name) cons
 }
 
 Result<std::vector<ComponentRow>> RunReader::read_components() const {
-  const auto entry = std::ranges::find(description_.files, file::kStrategyComponents, &RunDescription::File::path);
-  if (entry == description_.files.end()) return std::vector<ComponentRow>();
-  const std::string path = join_path(run_path_, file::kStrategyComponents);
-  const Result<std::string> bytes = files_.read_file(path);
-  if (bytes.status().code() == StatusCode::not_found) {
-    return Status::damaged(fmt::format("{} is missing from a finished run; restore it from a copy", path));
-  }
-  SB_RETURN_IF_ERROR(bytes.status());
-  if (static_cast<int64_t>(bytes->size()) != entry->size || to_hex(sha256(*bytes)) != entry->sha256) {
-    return Status::damaged(fmt::format("{}: not the bytes that were recorded; restore it from a copy", path));
-  }
-  return decode_components(*bytes, path);
+  if (find_run_file(description_, file::kStrategyComponents) == nullptr) return std::vector<ComponentRow>();
+  SB_ASSIGN_OR_RETURN(const std::string bytes,
+                      read_run_file(files_, run_path_, description_, file::kStrategyComponents));
+  return decode_components(bytes, join_path(run_path_, file::kStrategyComponents));
 }
 
 Result<Bars> RunReader::read_bars(const std::string& data_id) {

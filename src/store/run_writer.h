@@ -111,6 +111,7 @@ class RunWriter {
   Status check_repeats_label(size_t trace, BarIndex bar, std::string_view label) const;
   const Bars& bars(size_t feed) const { return feeds_[feed].bars; }
   size_t feed_count() const { return feeds_.size(); }
+  size_t trace_count() const { return traces_.size(); }  // those of before a crash among them
 
  private:
   struct Feed {

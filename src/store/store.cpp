@@ -5,6 +5,7 @@
 
 #include "format/json_value.h"
 #include "format/trace_schema.h"
+#include "store/sealed_json.h"
 
 namespace signalbook {
 
@@ -23,13 +24,10 @@ Result<bool> is_run(FileSystem& files, const std::string& directory) {
 Status check_version(FileSystem& files, const std::string& store_path) {
   const std::string marker = join_path(join_path(store_path, file::kStoreDirectory), file::kStoreMarker);
   SB_ASSIGN_OR_RETURN(const std::string text, files.read_file(marker));
-  const Result<JsonValue> json = parse_json(text);
-  if (!json.ok()) return Status::damaged(marker + ": " + json.status().message());
-  const JsonValue* version = json->find("format_version");
-  if (version == nullptr || version->integer() == nullptr) return Status::damaged(marker + ": no format_version");
-  if (*version->integer() <= kFormatVersion) return Status();
+  SB_ASSIGN_OR_RETURN(const StoreMark mark, decode_store_mark(text, marker));
+  if (mark.format_version <= kFormatVersion) return Status();
   return Status::invalid(fmt::format("{} is a store of format {}, this program knows up to {}; take a newer Signalbook",
-                                     store_path, *version->integer(), kFormatVersion));
+                                     store_path, mark.format_version, kFormatVersion));
 }
 
 // A directory of runs that others wrote: nothing marks it.
@@ -44,9 +42,9 @@ Result<bool> holds_runs(FileSystem& files, const std::string& directory) {
   return false;
 }
 
-Result<Scope> checked(FileSystem& files, Scope scope) {
+Result<Scope> checked(FileSystem& files, Scope scope, StoreCheck check) {
   SB_ASSIGN_OR_RETURN(const bool is_marked, is_store(files, scope.store_path));
-  if (is_marked) SB_RETURN_IF_ERROR(check_version(files, scope.store_path));
+  if (is_marked && check == StoreCheck::version) SB_RETURN_IF_ERROR(check_version(files, scope.store_path));
   return scope;
 }
 
@@ -76,7 +74,19 @@ std::string directory_above(const std::string& directory) {
 
 }  // namespace
 
-Result<Scope> locate_scope(FileSystem& files, const std::string& directory) {
+Result<StoreMark> decode_store_mark(std::string_view text, const std::string& file_name) {
+  const Result<JsonValue> json = parse_json(text);
+  if (!json.ok()) return Status::damaged(file_name + ": " + json.status().message());
+  const Seal seal = check_seal(*json, text);
+  if (seal == Seal::wrong) {
+    return Status::damaged(file_name + ": its own SHA-256 does not agree; restore it from a copy");
+  }
+  const JsonValue* version = json->find("format_version");
+  if (version == nullptr || version->integer() == nullptr) return Status::damaged(file_name + ": no format_version");
+  return StoreMark{.format_version = *version->integer(), .is_sealed = seal == Seal::good};
+}
+
+Result<Scope> locate_scope(FileSystem& files, const std::string& directory, StoreCheck check) {
   SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(directory));
   if (!exists) return Status::not_found(fmt::format("{} is no directory", directory));
 
@@ -85,7 +95,7 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory) {
   std::optional<std::string> run;
   for (int level = 0; level <= kLevelsUp + 1; ++level) {
     SB_ASSIGN_OR_RETURN(const bool store, is_store(files, candidate));
-    if (store) return checked(files, {.store_path = candidate, .run_path = run});
+    if (store) return checked(files, {.store_path = candidate, .run_path = run}, check);
     SB_ASSIGN_OR_RETURN(const bool is_a_run, is_run(files, candidate));
     if (is_a_run && !run) run = candidate;
     if (candidate == "/") break;
@@ -99,10 +109,10 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory) {
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> below, stores_below(files, directory));
   for (const std::string& name : below) {
     if (name == "results")
-      return checked(files, {.store_path = join_path(directory == "." ? "" : directory, name), .run_path = {}});
+      return checked(files, {.store_path = join_path(directory == "." ? "" : directory, name), .run_path = {}}, check);
   }
   if (below.size() == 1) {
-    return checked(files, {.store_path = join_path(directory == "." ? "" : directory, below.front()), .run_path = {}});
+    return checked(files, {.store_path = join_path(directory == "." ? "" : directory, below.front()), .run_path = {}}, check);
   }
   if (below.empty()) {
     return Status::not_found(fmt::format(
@@ -146,11 +156,16 @@ Status ensure_store(FileSystem& files, const std::string& store_path, const std:
   const std::string directory = join_path(store_path, file::kStoreDirectory);
   const std::string marker = join_path(directory, file::kStoreMarker);
   SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(marker));
-  if (exists) return check_version(files, store_path);
+  if (exists) {
+    // Whoever marked the store may have died before the mark's name was durable.
+    SB_RETURN_IF_ERROR(check_version(files, store_path));
+    SB_RETURN_IF_ERROR(files.sync_directory(directory));
+    return files.sync_directory(store_path);
+  }
   SB_RETURN_IF_ERROR(create_directories(files, directory));
-  const JsonValue json(
-      JsonValue::Object{{"format_version", JsonValue(int64_t{kFormatVersion})}, {"created_at", JsonValue(created_at)}});
-  SB_RETURN_IF_ERROR(replace_file(files, temporary, to_json(json, JsonStyle::pretty) + "\n"));
+  const std::string mark =
+      seal_json({{"format_version", JsonValue(int64_t{kFormatVersion})}, {"created_at", JsonValue(created_at)}});
+  SB_RETURN_IF_ERROR(replace_file(files, temporary, mark));
   SB_RETURN_IF_ERROR(files.sync_files(std::span(&temporary, 1)));
   SB_RETURN_IF_ERROR(files.rename(temporary, marker));
   SB_RETURN_IF_ERROR(files.sync_directory(directory));

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file_system.h"
@@ -15,10 +17,22 @@ struct Scope {
   std::optional<std::string> run_path;  // set inside a run, or when a run was named
 };
 
+// What store.json says.
+struct StoreMark {
+  int64_t format_version = 0;
+  bool is_sealed = false;  // it vouches for itself (store/sealed_json.h)
+};
+// Damaged, naming `file_name`, when it is none or its seal is wrong (where it has one).
+Result<StoreMark> decode_store_mark(std::string_view text, const std::string& file_name);
+
+// Whether a store with a damaged store.json, or of a newer format, is refused.
+enum class StoreCheck { version, none };
+
 // The scope a directory stands in: in a run that run, in a store the store, above stores `results`, else the only
 // one below it. A directory that holds runs counts as a store where nothing is marked as one. NotFound, naming what to
 // do (or the candidates), when there is none or it cannot be told.
-Result<Scope> locate_scope(FileSystem& files, const std::string& directory);
+Result<Scope> locate_scope(FileSystem& files, const std::string& directory,
+                           StoreCheck check = StoreCheck::version);
 
 struct RunLocation {
   std::string run_id;  // the directory's name

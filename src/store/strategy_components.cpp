@@ -54,7 +54,7 @@ Status expect_column(const Table& table, const char* name, ColumnType type, cons
 
 }  // namespace
 
-Result<std::string> encode_components(const std::vector<ComponentRow>& rows) {
+Table components_table(const std::vector<ComponentRow>& rows) {
   Table table;
   const auto texts = [&](const char* name, auto&& value) {
     TableColumn& column = table.add(name, ColumnType::text);
@@ -100,7 +100,11 @@ Result<std::string> encode_components(const std::vector<ComponentRow>& rows) {
   std::vector<TableColumn> parameter_columns = make_parameter_columns(parameters);
   std::move(parameter_columns.begin(), parameter_columns.end(), std::back_inserter(table.columns));
   texts("component_config", [](const ComponentRow& row) { return row.component.config; });
-  return encode_table_file(table);
+  return table;
+}
+
+Result<std::string> encode_components(const std::vector<ComponentRow>& rows) {
+  return encode_table_file(components_table(rows));
 }
 
 Result<std::vector<ComponentRow>> decode_components(std::string_view bytes, const std::string& file_name) {

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/status.h"
 #include "format/strategy_tree.h"
+#include "store/table.h"
 
 namespace signalbook {
 
@@ -18,6 +19,9 @@ struct ComponentRow {
 
 // strategy_components.parquet: one row a component, in the order given. Without rows it has all columns but param_*.
 Result<std::string> encode_components(const std::vector<ComponentRow>& rows);
+
+// The same rows as they stand in the file, all of its columns.
+Table components_table(const std::vector<ComponentRow>& rows);
 
 // What encode_components wrote, but for the parameters, which the configuration holds. Damaged when a column is missing
 // or of another type.

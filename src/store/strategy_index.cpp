@@ -26,6 +26,8 @@ constexpr const char* kRealMetrics[] = {
     "max_drawdown", "win_rate",  "profit_factor", "avg_trade_return",  "avg_bars_held", "exposure",      "turnover"};
 constexpr const char* kCountMetrics[] = {"max_drawdown_bars", "trade_count", "long_trades", "short_trades"};
 
+constexpr const char* kMetricsDefinition = "metrics_definition";
+
 template <typename Bytes>
 std::string to_bytes(const Bytes& bytes, size_t count) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), count);
@@ -163,7 +165,7 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
   for (const char* metric : kCountMetrics) {
     integers(metric, ColumnType::int64, [](const IndexRow&) { return std::nullopt; });
   }
-  texts("metrics_definition", [](const IndexRow&) { return std::nullopt; });
+  texts(kMetricsDefinition, [](const IndexRow&) { return std::nullopt; });
   texts("strategy_config", [](const IndexRow& row) { return row.strategy_config; });
   TableColumn& aliases = table.add("aliases", ColumnType::text_list);
   for (const IndexRow& row : rows) aliases.append_list(row.aliases);
@@ -195,6 +197,13 @@ Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
     first += count;
   } while (first < rows.size());
   return encoder.finish();
+}
+
+Table index_table(const std::vector<IndexRow>& rows) { return make_table(rows, make_parameter_columns(rows)); }
+
+bool is_metric_column(std::string_view name) {
+  return std::ranges::find(kRealMetrics, name) != std::end(kRealMetrics) ||
+         std::ranges::find(kCountMetrics, name) != std::end(kCountMetrics) || name == kMetricsDefinition;
 }
 
 namespace {

@@ -11,6 +11,7 @@
 #include "format/content_hash.h"
 #include "format/json_value.h"
 #include "format/signal.h"
+#include "store/table.h"
 
 namespace signalbook {
 
@@ -51,6 +52,12 @@ void sort_index(std::vector<IndexRow>& rows);
 // strategy_index.parquet: one row a trace, in the order given; trace_id is that order. The parameters become columns:
 // numbers param_x (DOUBLE), text param_x, or param_x__str beside another type, and so on (docs/format.md).
 Result<std::string> encode_index(const std::vector<IndexRow>& rows);
+
+// The same rows as they stand in the file, all of its columns.
+Table index_table(const std::vector<IndexRow>& rows);
+
+// Whether a column is one of the metrics, NULL until they are computed.
+bool is_metric_column(std::string_view name);
 
 // What encode_index wrote, but for the parameters, which strategy_config holds. Damaged when a column is missing or
 // of another type.

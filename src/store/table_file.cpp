@@ -91,9 +91,32 @@ Result<std::string> encode_table_file(const Table& table, const TableFileOptions
   return encoder.finish();
 }
 
+namespace {
+
+FileColumn describe(const parquet::SchemaDescriptor& schema, int place) {
+  const parquet::ColumnDescriptor& column = *schema.Column(place);
+  std::string type = parquet::TypeToString(column.physical_type());
+  const parquet::LogicalType& meaning = *column.logical_type();
+  if (meaning.is_string()) {
+    type += " STRING";
+  } else if (meaning.is_timestamp()) {
+    const auto& timestamp = static_cast<const parquet::TimestampLogicalType&>(meaning);
+    const bool micros = timestamp.time_unit() == parquet::LogicalType::TimeUnit::MICROS;
+    type += micros && timestamp.is_adjusted_to_utc() ? " TIMESTAMP(MICROS, UTC)" : " " + meaning.ToString();
+  } else if (!meaning.is_none()) {
+    type += " " + meaning.ToString();
+  }
+  return {.name = schema.GetColumnRoot(place)->name(),
+          .type = std::move(type),
+          .is_nullable = !column.schema_node()->is_required()};
+}
+
+}  // namespace
+
 Result<Table> decode_table_file(std::string_view bytes, const std::string& file_name,
                                 const std::vector<std::string>& columns,
-                                std::vector<std::pair<std::string, std::string>>* metadata) {
+                                std::vector<std::pair<std::string, std::string>>* metadata,
+                                std::vector<FileColumn>* declared) {
   try {
     auto source = std::make_shared<arrow::io::BufferReader>(
         std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
@@ -107,6 +130,7 @@ Result<Table> decode_table_file(std::string_view bytes, const std::string& file_
     std::vector<int> places;
     for (int i = 0; i < schema.num_columns(); ++i) {
       const std::string& name = schema.GetColumnRoot(i)->name();
+      if (declared != nullptr) declared->push_back(describe(schema, i));
       if (columns.empty() || std::find(columns.begin(), columns.end(), name) != columns.end()) places.push_back(i);
     }
     if (metadata != nullptr && file_metadata->key_value_metadata() != nullptr) {

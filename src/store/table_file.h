@@ -39,10 +39,21 @@ class TableFileEncoder {
 // A table that is whole.
 Result<std::string> encode_table_file(const Table& table, const TableFileOptions& options = {});
 
+// A column of a Parquet file as the file declares it.
+struct FileColumn {
+  std::string name;
+  std::string type;  // the physical type and what it means: "INT64", "INT64 TIMESTAMP(MICROS, UTC)", "BYTE_ARRAY STRING"
+  bool is_nullable = false;
+
+  bool operator==(const FileColumn&) const = default;
+};
+
 // The named columns of a Parquet file, or all of them; one that is not there is left out. Damaged, naming
-// `file_name`, when it cannot be read. `metadata`, where given, receives the file's own.
+// `file_name`, when it cannot be read. `metadata`, where given, receives the file's own, `declared` all of its
+// columns as it declares them.
 Result<Table> decode_table_file(std::string_view bytes, const std::string& file_name,
                                 const std::vector<std::string>& columns = {},
-                                std::vector<std::pair<std::string, std::string>>* metadata = nullptr);
+                                std::vector<std::pair<std::string, std::string>>* metadata = nullptr,
+                                std::vector<FileColumn>* declared = nullptr);
 
 }  // namespace signalbook

@@ -1,173 +1,213 @@
 #include "store/verify_run.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
+#include "base/time_text.h"
+#include "format/content_hash.h"
 #include "format/file_names.h"
-#include "format/short_digest.h"
-#include "format/strategy_identity.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
 #include "store/run_description.h"
+#include "store/run_files.h"
+#include "store/run_journals.h"
 #include "store/strategy_components.h"
 #include "store/strategy_index.h"
+#include "store/verify_conflicts.h"
+#include "store/verify_index.h"
+#include "store/verify_journals.h"
+#include "store/verify_trace.h"
 
 namespace signalbook {
 
 namespace {
 
 using Kind = Finding::Kind;
+using Rows = std::vector<IndexRow>;
 
-// One trace of a store, as far as it is compared with others; a million of them are held.
-struct KnownTrace {
-  Digest digest;
-  uint32_t feed, code;  // numbers of texts: symbol, timeframe and data_id; code_version
-  TraceHash trace_hash;
-  uint32_t run;
-};
+constexpr const char* kRunLock = ".lock";  // store/run_journals.h
+constexpr const char* kSealFault =
+    ": does not vouch for itself; another program wrote it, or its member sha256 is damaged";
 
-class Texts {
- public:
-  uint32_t number_of(const std::string& text) {
-    return numbers_.emplace(text, static_cast<uint32_t>(numbers_.size())).first->second;
-  }
-
- private:
-  std::map<std::string, uint32_t> numbers_;
+// A bars file of the store, read once for all runs that share it.
+struct BarsFile {
+  std::string fault;  // empty while it is there and nothing is known to be wrong with it
+  int64_t size = 0;
+  std::string sha256;
+  bool is_decoded = false;
+  std::optional<Bars> bars;  // kept for the run that is looked at, when its traces are held against them
 };
 
 class Verification {
  public:
-  Verification(FileSystem& files, std::string store_path, const std::function<void(const Finding&)>& report)
-      : files_(files), store_path_(std::move(store_path)), report_(report) {}
+  Verification(FileSystem& files, std::string store_path, const std::function<void(const Finding&)>& report,
+               VerifyDepth depth)
+      : files_(files), store_path_(std::move(store_path)), report_(report), is_deep_(depth == VerifyDepth::contents) {}
 
   Status check_run(const RunLocation& run);
+  Status check_store_mark();
   Status check_store_directory(const std::vector<RunLocation>& runs);
-  void compare_traces();
+  void compare_traces() {
+    run_id_.clear();
+    conflicts_.report([this](Kind kind, const std::string& what) { tell(kind, what); });
+  }
   const VerifySummary& summary() const { return summary_; }
 
  private:
-  void tell(Kind kind, const std::string& what) { tell(kind, run_id_, what); }
-  void tell(Kind kind, const std::string& run_id, const std::string& what) {
+  void tell(Kind kind, const std::string& what) {
     (kind == Kind::damage    ? summary_.damage_count
      : kind == Kind::problem ? summary_.problem_count
                              : summary_.remark_count) += 1;
-    report_({.kind = kind, .run_id = run_id, .what = what});
+    report_({.kind = kind, .run_id = run_id_, .what = what});
+  }
+  void tell_all(const std::string& name, const std::vector<std::string>& faults) {
+    for (const std::string& fault : faults) tell(Kind::damage, name + ": " + fault);
   }
 
-  // The bytes of a file; nothing, and a finding, when it is missing. What the disk refuses is damage as well, because
-  // the rest can still be looked at.
-  std::optional<std::string> read(const std::string& path, const std::string& name) {
-    Result<std::string> bytes = files_.read_file(path);
-    if (bytes.ok()) {
-      summary_.byte_count += static_cast<int64_t>(bytes->size());
-      return std::move(bytes).value();
-    }
-    tell(Kind::damage,
-         bytes.status().code() == StatusCode::not_found ? name + ": missing" : name + ": " + bytes.status().message());
-    return std::nullopt;
-  }
+  std::optional<std::string> read(const std::string& path, const std::string& name);
+  bool is_as_recorded(const std::string& name, const std::string& bytes, int64_t size, const std::string& sha256_hex);
 
-  bool is_as_recorded(const std::string& name, const std::string& bytes, int64_t size, const std::string& sha256_hex) {
-    if (static_cast<int64_t>(bytes.size()) != size) {
-      tell(Kind::damage, fmt::format("{}: {} bytes, {} were recorded", name, bytes.size(), size));
-      return false;
-    }
-    if (to_hex(sha256(bytes)) == sha256_hex) return true;
-    tell(Kind::damage, name + ": not the bytes that were recorded");
-    return false;
-  }
-
-  std::optional<std::vector<IndexRow>> check_described_files(const RunLocation& run, const RunDescription& description);
-  void check_counts(const RunDescription& description, const std::vector<IndexRow>& rows);
-  void check_traces(const RunLocation& run, const std::vector<IndexRow>& rows);
-  void check_bars(const RunDescription& description, const std::vector<IndexRow>& rows);
+  std::optional<RunDescription> read_description(const RunLocation& run);
+  std::optional<Rows> check_described_files(const RunLocation& run, const RunDescription& description);
+  std::optional<Rows> read_index_alone(const RunLocation& run);
+  void check_counts(const RunDescription& description, const Rows& rows);
+  void check_traces(const RunLocation& run, const Rows& rows);
+  void check_bars(const RunDescription& description, const Rows& rows);
+  void check_feed(const RunDescription::Feed& feed);
+  BarsFile& read_bars(const std::string& data_id_hex);
+  void decode_bars(const std::string& data_id_hex, BarsFile& file, const std::string& bytes);
+  Status check_unfinished(const std::string& path);
   Status find_orphans(const std::string& directory, const std::string& name, const std::set<std::string>& known);
-  void keep(const RunDescription& description, const std::vector<IndexRow>& rows);
-  void keep_components(const std::string& bytes);
-  void report_conflict(std::span<const KnownTrace> traces);
-  void report_collisions();
 
   FileSystem& files_;
   std::string store_path_;
   const std::function<void(const Finding&)>& report_;
+  bool is_deep_;
   VerifySummary summary_;
   std::string run_id_;
-  std::map<std::string, std::string> bars_;  // data_id -> what is wrong with it, empty when nothing is
-  bool knows_all_bars_ = true;               // that some run refers to: every run.json could be read
-  std::vector<std::string> run_ids_;
-  std::vector<KnownTrace> traces_;
-  std::set<Digest> components_;
-  Texts feeds_, codes_;
+  std::map<std::string, BarsFile> bars_;  // by data_id
+  bool knows_all_bars_ = true;            // that some run refers to: every run.json could be read
+  TraceConflicts conflicts_;
 };
+
+// The bytes of a file; nothing, and a finding, when it is missing. What the disk refuses is damage as well, because
+// the rest can still be looked at.
+std::optional<std::string> Verification::read(const std::string& path, const std::string& name) {
+  Result<std::string> bytes = files_.read_file(path);
+  if (bytes.ok()) {
+    summary_.byte_count += static_cast<int64_t>(bytes->size());
+    return std::move(bytes).value();
+  }
+  tell(Kind::damage,
+       bytes.status().code() == StatusCode::not_found ? name + ": missing" : name + ": " + bytes.status().message());
+  return std::nullopt;
+}
+
+bool Verification::is_as_recorded(const std::string& name, const std::string& bytes, int64_t size,
+                                  const std::string& sha256_hex) {
+  if (static_cast<int64_t>(bytes.size()) != size) {
+    tell(Kind::damage, fmt::format("{}: {} bytes, {} were recorded", name, bytes.size(), size));
+    return false;
+  }
+  if (to_hex(sha256(bytes)) == sha256_hex) return true;
+  tell(Kind::damage, name + ": not the bytes that were recorded");
+  return false;
+}
 
 // ---- One run --------------------------------------------------------------------------------------------------------
 
 Status Verification::check_run(const RunLocation& run) {
-  ++summary_.run_count;
   run_id_ = run.run_id;
-  const std::optional<std::string> text = read(join_path(run.path, file::kRunDescription), file::kRunDescription);
-  if (!text) {
-    knows_all_bars_ = false;
-    return Status();
-  }
-  const Result<RunDescription> description = decode_run_description(*text, file::kRunDescription);
-  if (!description.ok()) {
-    knows_all_bars_ = false;
-    const bool is_newer = description.status().code() == StatusCode::invalid;
-    tell(is_newer ? Kind::problem : Kind::damage, description.status().message());
-    return Status();
-  }
-  const std::optional<std::vector<IndexRow>> rows = check_described_files(run, *description);
-  std::set<std::string> known = {file::kRunDescription, file::kStrategyIndex};
-  for (const RunDescription::File& entry : description->files) known.insert(entry.path);
-  check_bars(*description, rows.value_or(std::vector<IndexRow>()));
+  SB_ASSIGN_OR_RETURN(const bool is_finished, files_.file_exists(join_path(run.path, file::kStrategyIndex)));
+  if (!is_finished) return check_unfinished(run.path);
+  ++summary_.run_count;
+  const std::optional<RunDescription> description = read_description(run);
+  const std::optional<Rows> rows = description ? check_described_files(run, *description) : read_index_alone(run);
+  if (description) check_bars(*description, rows.value_or(Rows()));
   if (!rows) return Status();
-  check_counts(*description, *rows);
-  keep(*description, *rows);
-  if (description->layout != "files") {
-    tell(Kind::problem,
-         fmt::format("layout '{}' is unknown to this program; its traces were not checked", description->layout));
-    return Status();
+  if (description) {
+    check_counts(*description, *rows);
+    conflicts_.keep(run_id_, *description, *rows);
+    if (description->layout != "files") {
+      tell(Kind::problem,
+           fmt::format("layout '{}' is unknown to this program; its traces were not checked", description->layout));
+      return Status();
+    }
   }
   check_traces(run, *rows);
+  std::set<std::string> known = {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents, kRunLock};
+  if (description) {
+    for (const RunDescription::File& entry : description->files) known.insert(entry.path);
+  }
   for (const IndexRow& row : *rows) known.insert(row.trace_path);
   return find_orphans(run.path, "", known);
 }
 
-// What run.json vouches for. The rows of the index, when it is whole.
-std::optional<std::vector<IndexRow>> Verification::check_described_files(const RunLocation& run,
-                                                                         const RunDescription& description) {
-  std::optional<std::string> index;
-  bool is_listed = false;
-  for (const RunDescription::File& entry : description.files) {
-    const std::optional<std::string> bytes = read(join_path(run.path, entry.path), entry.path);
-    const bool is_whole = bytes && is_as_recorded(entry.path, *bytes, entry.size, entry.sha256);
-    if (is_whole && entry.path == file::kStrategyComponents) keep_components(*bytes);
-    if (entry.path != file::kStrategyIndex) continue;
-    is_listed = true;
-    if (is_whole) index = bytes;
+std::optional<RunDescription> Verification::read_description(const RunLocation& run) {
+  const std::optional<std::string> text = read(join_path(run.path, file::kRunDescription), file::kRunDescription);
+  if (text) {
+    Result<RunDescription> description = decode_run_description(*text, file::kRunDescription);
+    if (description.ok()) {
+      if (!description->is_sealed) tell(Kind::problem, file::kRunDescription + std::string(kSealFault));
+      return std::move(description).value();
+    }
+    const bool is_newer = description.status().code() == StatusCode::invalid;
+    tell(is_newer ? Kind::problem : Kind::damage, description.status().message());
   }
-  if (!is_listed) {
+  knows_all_bars_ = false;
+  return std::nullopt;
+}
+
+// What run.json vouches for. The rows of the index, when it is whole.
+std::optional<Rows> Verification::check_described_files(const RunLocation& run, const RunDescription& description) {
+  std::map<std::string, std::string> whole;  // files by name
+  for (const RunDescription::File& entry : description.files) {
+    std::optional<std::string> bytes = read(join_path(run.path, entry.path), entry.path);
+    if (!bytes || !is_as_recorded(entry.path, *bytes, entry.size, entry.sha256)) continue;
+    if (entry.path == file::kStrategyIndex || entry.path == file::kStrategyComponents) {
+      whole.emplace(entry.path, std::move(*bytes));
+    }
+  }
+  if (find_run_file(description, file::kStrategyIndex) == nullptr) {
     tell(Kind::damage, fmt::format("{}: does not say what {} is", file::kRunDescription, file::kStrategyIndex));
   }
-  if (!index) return std::nullopt;
-  Result<std::vector<IndexRow>> rows = decode_index(*index, file::kStrategyIndex);
+  const auto components = whole.find(file::kStrategyComponents);
+  if (components != whole.end()) {
+    const Result<std::vector<Digest>> digests = decode_component_digests(components->second, components->first);
+    if (digests.ok()) conflicts_.keep_components(*digests);
+    if (!digests.ok()) tell(Kind::damage, digests.status().message());
+  }
+  const auto index = whole.find(file::kStrategyIndex);
+  if (index == whole.end()) return std::nullopt;
+  Result<Rows> rows = decode_index(index->second, file::kStrategyIndex);
+  if (!rows.ok()) {
+    tell(Kind::damage, rows.status().message());
+    return std::nullopt;
+  }
+  if (is_deep_) {
+    tell_all(index->first, check_index(index->second, *rows));
+    if (components != whole.end()) tell_all(components->first, check_components(components->second, *rows));
+  }
+  return std::move(rows).value();
+}
+
+// Without a run.json nothing vouches for the index; where it can be read, it vouches for the traces all the same.
+std::optional<Rows> Verification::read_index_alone(const RunLocation& run) {
+  const std::optional<std::string> bytes = read(join_path(run.path, file::kStrategyIndex), file::kStrategyIndex);
+  if (!bytes) return std::nullopt;
+  Result<Rows> rows = decode_index(*bytes, file::kStrategyIndex);
   if (rows.ok()) return std::move(rows).value();
   tell(Kind::damage, rows.status().message());
   return std::nullopt;
 }
 
-void Verification::check_counts(const RunDescription& description, const std::vector<IndexRow>& rows) {
+void Verification::check_counts(const RunDescription& description, const Rows& rows) {
   int64_t changes = 0;
   for (const IndexRow& row : rows) changes += row.change_count;
   if (static_cast<int64_t>(rows.size()) == description.trace_count && changes == description.change_count) return;
@@ -176,48 +216,97 @@ void Verification::check_counts(const RunDescription& description, const std::ve
                    description.trace_count, description.change_count, rows.size(), changes));
 }
 
-void Verification::check_traces(const RunLocation& run, const std::vector<IndexRow>& rows) {
+void Verification::check_traces(const RunLocation& run, const Rows& rows) {
   for (const IndexRow& row : rows) {
     ++summary_.trace_count;
     const std::optional<std::string> bytes = read(join_path(run.path, row.trace_path), row.trace_path);
-    if (bytes) is_as_recorded(row.trace_path, *bytes, row.file_size, to_hex(row.file_sha256));
+    if (!bytes || !is_as_recorded(row.trace_path, *bytes, row.file_size, to_hex(row.file_sha256)) || !is_deep_) continue;
+    const auto bars = bars_.find(row.data_id);
+    const bool has_bars = bars != bars_.end() && bars->second.bars.has_value();
+    tell_all(row.trace_path, check_trace_file(*bytes, row, has_bars ? &*bars->second.bars : nullptr));
   }
 }
 
+// ---- Bars -----------------------------------------------------------------------------------------------------------
+
 // The bars of each feed are there and are those that the run was recorded on. A file that several runs share is read
 // once, and named by each of them.
-void Verification::check_bars(const RunDescription& description, const std::vector<IndexRow>& rows) {
-  std::set<std::string> data_ids;
-  for (const RunDescription::Feed& feed : description.feeds) data_ids.insert(feed.data_id);
+void Verification::check_bars(const RunDescription& description, const Rows& rows) {
+  std::map<std::string, RunDescription::Feed> feeds;
+  for (const RunDescription::Feed& feed : description.feeds) feeds.emplace(feed.data_id, feed);
+  for (auto& [data_id_hex, file] : bars_) {
+    if (!feeds.contains(data_id_hex)) file.bars.reset();
+  }
   for (const IndexRow& row : rows) {
-    if (data_ids.contains(row.data_id)) continue;
+    if (feeds.contains(row.data_id)) continue;
     tell(Kind::damage, fmt::format("{}: no feed has the data_id {} of strategy {}", file::kRunDescription, row.data_id,
                                    row.strategy_id));
-    data_ids.insert(row.data_id);
+    RunDescription::Feed unknown;
+    unknown.data_id = row.data_id;
+    feeds.emplace(row.data_id, unknown);
   }
-  for (const std::string& data_id_hex : data_ids) {
-    const auto [known, is_new] = bars_.try_emplace(data_id_hex);
-    if (is_new) {
-      ++summary_.bars_count;
-      const std::string path = join_path(store_path_, bars_path(data_id_hex));
-      const Result<std::string> bytes = files_.read_file(path);
-      if (bytes.ok()) {
-        summary_.byte_count += static_cast<int64_t>(bytes->size());
-        const Result<Bars> bars = decode_bars_file(*bytes, bars_path(data_id_hex));
-        if (!bars.ok()) {
-          known->second = bars.status().message();
-        } else if (to_hex(data_id(*bars)) != data_id_hex) {
-          known->second = bars_path(data_id_hex) + ": these are other bars";
-        }
-      } else if (bytes.status().code() == StatusCode::not_found) {
-        known->second = bars_path(data_id_hex) + ": missing";
-      } else {
-        known->second = bytes.status().message();
-      }
-    }
-    if (!known->second.empty()) tell(Kind::damage, known->second);
+  for (const auto& [data_id_hex, feed] : feeds) check_feed(feed);
+}
+
+void Verification::check_feed(const RunDescription::Feed& feed) {
+  BarsFile& file = read_bars(feed.data_id);
+  const bool is_recorded = feed.bars_size.has_value() && feed.bars_sha256.has_value();
+  const bool is_same = is_recorded && file.size == *feed.bars_size && file.sha256 == *feed.bars_sha256;
+  if (file.fault.empty() && ((!is_same && !file.is_decoded) || (is_deep_ && !file.bars))) {
+    const Result<std::string> bytes = files_.read_file(join_path(store_path_, bars_path(feed.data_id)));
+    if (bytes.ok()) decode_bars(feed.data_id, file, *bytes);
+    if (!bytes.ok()) file.fault = bytes.status().message();
+  }
+  if (!file.fault.empty()) return tell(Kind::damage, file.fault);
+  if (is_recorded && !is_same) {
+    tell(Kind::problem, fmt::format("{}: other bytes than this run recorded, but the same bars", bars_path(feed.data_id)));
+  }
+  if (!is_deep_ || feed.symbol.empty()) return;
+  const Bars& bars = *file.bars;
+  const auto size = static_cast<int64_t>(bars.size());
+  if (feed.symbol != bars.symbol || feed.timeframe != bars.timeframe || feed.bar_count != size ||
+      feed.first_ts != bars.ts.front() || feed.last_ts != bars.ts.back()) {
+    tell(Kind::damage,
+         fmt::format("{}: has a feed {} {} with {} bars from {} to {}, {} is {} {} with {} from {} to {}",
+                     file::kRunDescription, feed.symbol, feed.timeframe, feed.bar_count, format_time(feed.first_ts),
+                     format_time(feed.last_ts), bars_path(feed.data_id), bars.symbol, bars.timeframe, size,
+                     format_time(bars.ts.front()), format_time(bars.ts.back())));
   }
 }
+
+BarsFile& Verification::read_bars(const std::string& data_id_hex) {
+  const auto [place, is_new] = bars_.try_emplace(data_id_hex);
+  BarsFile& file = place->second;
+  if (!is_new) return file;
+  ++summary_.bars_count;
+  const std::string name = bars_path(data_id_hex);
+  const Result<std::string> bytes = files_.read_file(join_path(store_path_, name));
+  if (!bytes.ok()) {
+    file.fault = bytes.status().code() == StatusCode::not_found ? name + ": missing" : bytes.status().message();
+    return file;
+  }
+  summary_.byte_count += static_cast<int64_t>(bytes->size());
+  file.size = static_cast<int64_t>(bytes->size());
+  file.sha256 = to_hex(sha256(*bytes));
+  if (is_deep_) decode_bars(data_id_hex, file, *bytes);
+  return file;
+}
+
+void Verification::decode_bars(const std::string& data_id_hex, BarsFile& file, const std::string& bytes) {
+  const std::string name = bars_path(data_id_hex);
+  Result<Bars> bars = decode_bars_file(bytes, name);
+  file.is_decoded = true;
+  if (!bars.ok()) {
+    file.fault = bars.status().message();
+  } else if (to_hex(data_id(*bars)) != data_id_hex) {
+    file.fault = name + ": these are other bars";
+  } else if (is_deep_) {
+    file.fault = check_bars_file_rows(bytes, name, *bars).message();
+    file.bars = std::move(bars).value();
+  }
+}
+
+// ---- What belongs to nothing ----------------------------------------------------------------------------------------
 
 // Files of a run that neither run.json nor the index knows. They do no harm, and somebody may miss them elsewhere.
 Status Verification::find_orphans(const std::string& directory, const std::string& name,
@@ -225,7 +314,9 @@ Status Verification::find_orphans(const std::string& directory, const std::strin
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(directory));
   for (const DirectoryEntry& entry : entries) {
     const std::string path = join_path(name, entry.name);
-    if (entry.is_directory && !entry.is_link) {
+    if (path == journal_directory("")) {
+      tell(Kind::problem, path + ": left behind by the commit of this run; recover removes it");
+    } else if (entry.is_directory && !entry.is_link) {
       SB_RETURN_IF_ERROR(find_orphans(join_path(directory, entry.name), path, known));
     } else if (!known.contains(path)) {
       tell(Kind::problem, entry.name.ends_with(kTemporarySuffix)
@@ -236,28 +327,61 @@ Status Verification::find_orphans(const std::string& directory, const std::strin
   return Status();
 }
 
+// A directory without an index. Nothing is told where it is none of ours.
+Status Verification::check_unfinished(const std::string& path) {
+  SB_ASSIGN_OR_RETURN(const bool is_described, files_.file_exists(join_path(path, file::kRunDescription)));
+  SB_ASSIGN_OR_RETURN(const bool has_traces, files_.directory_exists(join_path(path, file::kTracesDirectory)));
+  SB_ASSIGN_OR_RETURN(const bool has_journal, files_.directory_exists(journal_directory(path)));
+  knows_all_bars_ = knows_all_bars_ && !is_described && !has_journal;
+  if (has_journal) {
+    const Status status =
+        check_journals(files_, path, [this](Kind kind, const std::string& what) { tell(kind, what); });
+    // A run that is committed meanwhile has no journal any more.
+    return status.code() == StatusCode::not_found ? Status() : status;
+  }
+  if (is_described) {
+    // The description is renamed into place last but one.
+    tell(Kind::damage,
+         fmt::format("{}: missing; the recording died at its very end, or somebody removed it", file::kStrategyIndex));
+  } else if (has_traces) {
+    tell(Kind::problem, "no finished run: a recording that died, or is still going on");
+  }
+  return Status();
+}
+
 // ---- The store around -----------------------------------------------------------------------------------------------
 
-Status Verification::check_store_directory(const std::vector<RunLocation>& runs) {
+// A store that others have made needs no mark.
+Status Verification::check_store_mark() {
   run_id_.clear();
+  const std::string name = join_path(file::kStoreDirectory, file::kStoreMarker);
+  SB_ASSIGN_OR_RETURN(const bool is_marked,
+                      files_.directory_exists(join_path(store_path_, file::kStoreDirectory)));
+  if (!is_marked) return Status();
+  const std::optional<std::string> text = read(join_path(store_path_, name), name);
+  if (!text) return Status();
+  const Result<StoreMark> mark = decode_store_mark(*text, name);
+  if (!mark.ok()) {
+    tell(Kind::damage, mark.status().message());
+  } else if (!mark->is_sealed) {
+    tell(Kind::problem, name + kSealFault);
+  } else if (mark->format_version > kFormatVersion) {
+    tell(Kind::problem, fmt::format("{}: a store of format {}, this program knows up to {}; take a newer Signalbook",
+                                    name, mark->format_version, kFormatVersion));
+  }
+  return Status();
+}
+
+Status Verification::check_store_directory(const std::vector<RunLocation>& runs) {
   std::set<std::string> known = {file::kStoreDirectory, file::kBarsDirectory};
   for (const RunLocation& run : runs) known.insert(run.run_id);
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(store_path_));
   for (const DirectoryEntry& entry : entries) {
     if (!entry.is_directory || known.contains(entry.name)) continue;
-    const std::string path = join_path(store_path_, entry.name);
-    SB_ASSIGN_OR_RETURN(const bool is_described, files_.file_exists(join_path(path, file::kRunDescription)));
-    SB_ASSIGN_OR_RETURN(const bool has_traces, files_.directory_exists(join_path(path, file::kTracesDirectory)));
-    knows_all_bars_ = knows_all_bars_ && !is_described;
-    if (is_described) {
-      // The description is renamed into place last but one.
-      tell(
-          Kind::damage, entry.name,
-          fmt::format("{}: missing; the recording died at its very end, or somebody removed it", file::kStrategyIndex));
-    } else if (has_traces) {
-      tell(Kind::problem, entry.name, "no finished run: a recording that died, or is still going on");
-    }
+    run_id_ = entry.name;
+    SB_RETURN_IF_ERROR(check_unfinished(join_path(store_path_, entry.name)));
   }
+  run_id_.clear();
   if (!knows_all_bars_) return Status();
   const std::string bars_directory = join_path(store_path_, file::kBarsDirectory);
   const Result<std::vector<DirectoryEntry>> bars = files_.list_directory(bars_directory);
@@ -270,108 +394,13 @@ Status Verification::check_store_directory(const std::vector<RunLocation>& runs)
   return Status();
 }
 
-// ---- Traces of several runs -----------------------------------------------------------------------------------------
-
-void Verification::keep(const RunDescription& description, const std::vector<IndexRow>& rows) {
-  const auto run = static_cast<uint32_t>(run_ids_.size());
-  run_ids_.push_back(run_id_);
-  // Runs that do not say which code it was count as one code, as in the view hash_history.
-  const uint32_t code = codes_.number_of(description.code_version.value_or(""));
-  for (const IndexRow& row : rows) {
-    std::string feed = row.symbol + '\0' + row.timeframe + '\0' + row.data_id;
-    // What was not observed to its end differs for another reason; it still has a hash to collide with.
-    if (!row.complete) feed += '\0' + row.strategy_id + '\0' + run_id_;
-    traces_.push_back({row.strategy_digest, feeds_.number_of(feed), code, row.trace_hash, run});
-  }
-}
-
-// Strategies inside others have a hash as well.
-void Verification::keep_components(const std::string& bytes) {
-  const Result<std::vector<Digest>> digests = decode_component_digests(bytes, file::kStrategyComponents);
-  if (!digests.ok()) return tell(Kind::damage, digests.status().message());
-  components_.insert(digests->begin(), digests->end());
-}
-
-void Verification::compare_traces() {
-  run_id_.clear();
-  const auto key = [](const KnownTrace& trace) { return std::tie(trace.digest, trace.feed, trace.code); };
-  std::ranges::sort(traces_, [&](const KnownTrace& a, const KnownTrace& b) {
-    return std::tuple(key(a), a.run, a.trace_hash) < std::tuple(key(b), b.run, b.trace_hash);
-  });
-  report_collisions();
-  for (auto begin = traces_.begin(); begin != traces_.end();) {
-    const auto end = std::find_if(begin, traces_.end(), [&](const KnownTrace& t) { return key(t) != key(*begin); });
-    report_conflict(std::span(begin, end));
-    begin = end;
-  }
-}
-
-// Traces of one strategy, feed and code, of which one says: which runs have which.
-void Verification::report_conflict(std::span<const KnownTrace> traces) {
-  std::map<TraceHash, std::vector<std::string>> by_trace;
-  for (const KnownTrace& trace : traces) {
-    std::vector<std::string>& runs = by_trace[trace.trace_hash];
-    if (runs.empty() || runs.back() != run_ids_[trace.run]) runs.push_back(run_ids_[trace.run]);
-  }
-  if (by_trace.size() < 2) return;
-  std::vector<std::vector<std::string>> groups;
-  for (auto& [trace_hash, runs] : by_trace) groups.push_back(std::move(runs));
-  // What few runs say is what somebody looks for: they are all named, of those that most agree on only some.
-  std::ranges::sort(groups,
-                    [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() < b.size() : a < b; });
-  constexpr size_t kMostNamed = 3;
-  size_t unnamed = 0;
-  if (std::vector<std::string>& most = groups.back(); most.size() > std::max(kMostNamed, groups.end()[-2].size())) {
-    unnamed = most.size() - kMostNamed;
-    most.resize(kMostNamed);
-  }
-  std::vector<std::string> named;
-  for (const std::vector<std::string>& runs : groups) named.push_back(fmt::format("{}", fmt::join(runs, ", ")));
-  if (unnamed > 0) named.back() += fmt::format(" and {} more", unnamed);
-  const bool has_code = traces.front().code != codes_.number_of("");
-  tell(Kind::problem,
-       fmt::format("strategy {} has one configuration, {} code_version and the same bars, but {} different traces "
-                   "({}): the code is not deterministic{}",
-                   to_hex(traces.front().digest).substr(0, kCollisionDigits), has_code ? "one" : "no", by_trace.size(),
-                   fmt::join(named, " | "), has_code ? "" : ", or was not the same"));
-}
-
-// In sorted order whoever shares the first digits stands side by side.
-void Verification::report_collisions() {
-  std::vector<std::string> sharing;
-  const auto tell_sharing = [&] {
-    if (sharing.size() > 1) {
-      const size_t digits = digits_to_tell_apart(sharing, kCollisionDigits);
-      std::string list;
-      for (const std::string& digest : sharing) list += (list.empty() ? "" : ", ") + digest.substr(0, digits);
-      tell(Kind::remark, fmt::format("{} different strategies share the hash {}; they are kept apart: {}",
-                                     sharing.size(), sharing.front().substr(0, kStrategyHashLength), list));
-    }
-    sharing.clear();
-  };
-  constexpr size_t kHashBytes = kStrategyHashLength / 2;
-  std::vector<Digest> digests(components_.begin(), components_.end());
-  for (const KnownTrace& trace : traces_) digests.push_back(trace.digest);
-  std::ranges::sort(digests);
-  digests.erase(std::ranges::unique(digests).begin(), digests.end());
-  const Digest* previous = nullptr;
-  for (const Digest& digest : digests) {
-    const bool shares =
-        previous != nullptr && std::equal(digest.begin(), digest.begin() + kHashBytes, previous->begin());
-    if (!shares) tell_sharing();
-    if (shares && sharing.empty()) sharing.push_back(to_hex(*previous));
-    if (shares) sharing.push_back(to_hex(digest));
-    previous = &digest;
-  }
-  tell_sharing();
-}
-
 }  // namespace
 
 Result<VerifySummary> verify_scope(FileSystem& files, const Scope& scope,
-                                   const std::function<void(const Finding&)>& report) {
+                                   const std::function<void(const Finding&)>& report, VerifyDepth depth) {
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, runs_in_scope(files, scope));
-  Verification verification(files, scope.store_path, report);
+  Verification verification(files, scope.store_path, report, depth);
+  SB_RETURN_IF_ERROR(verification.check_store_mark());
   for (const RunLocation& run : runs) SB_RETURN_IF_ERROR(verification.check_run(run));
   verification.compare_traces();
   if (!scope.run_path) SB_RETURN_IF_ERROR(verification.check_store_directory(runs));

@@ -13,9 +13,9 @@ namespace signalbook {
 // Something that is not as it was recorded, or that a researcher should know.
 struct Finding {
   enum class Kind {
-    damage,   // stored bytes are missing or not what was written
+    damage,   // stored bytes are missing, not what was written, or contradict each other
     problem,  // a file that belongs to nothing, a run that was never finished, traces that should be equal
-    remark,   // nothing is wrong: strategies that share their 12 digits
+    remark,   // nothing is wrong: strategies that share their 12 digits, a run that is being written
   };
 
   Kind kind = Kind::damage;
@@ -28,10 +28,16 @@ struct VerifySummary {
   int64_t damage_count = 0, problem_count = 0, remark_count = 0;
 };
 
+enum class VerifyDepth {
+  bytes,     // every file is the one that was written
+  contents,  // and what was written is right: each is decoded and held against the others
+};
+
 // Reads every file of a store, or of the one run of the scope with its bars, and compares it with what run.json and
-// the index say of it. Tells each finding as soon as it is made and goes on; what cannot be read because of one is not
+// the index say of it. A run that is not finished is read by its journals. Tells each finding as soon as it is made and goes on; what cannot be read because of one is not
 // told again. Fails only where the disk does.
 Result<VerifySummary> verify_scope(FileSystem& files, const Scope& scope,
-                                   const std::function<void(const Finding&)>& report);
+                                   const std::function<void(const Finding&)>& report,
+                                   VerifyDepth depth = VerifyDepth::bytes);
 
 }  // namespace signalbook
