@@ -221,7 +221,8 @@ TEST(RebuildIndex, DiesAnywhereAndGoesOn) {
   bool has_failed = true;
   for (int64_t k = 0; has_failed; ++k) {
     SCOPED_TRACE(k);
-    for (int way = 0; way < 3; ++way) {
+    const bool is_long = std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr;
+    for (int way = is_long ? 0 : static_cast<int>(k % 3); way < 3; way += is_long ? 1 : 3) {
       CrashDisk disk = committed_run();
       const std::string index = committed.at("run_1/" + kIndex);
       replace(disk, join_path(kRun, kIndex), index.substr(0, index.size() / 2));

@@ -82,12 +82,18 @@ Status LostAndFound::take(const std::vector<LostFile>& lost) {
   if (is_dry_) return Status();
   SB_RETURN_IF_ERROR(write_note());
 
-  std::set<std::string> sources, targets;  // directories that change
+  // Where they go is durable before they do, and that they are there before it is that they are not where they were:
+  // whatever dies in between, a file has one name at least.
+  std::set<std::string> sources, targets = {directory_};
+  for (size_t i = first; i < in_note_.size(); ++i) {
+    SB_RETURN_IF_ERROR(create_directories(files_, parent_path(in_note_[i].to)));
+    for (std::string path = parent_path(in_note_[i].to); path != directory_; path = parent_path(path))
+      targets.insert(path);
+  }
+  for (const std::string& path : targets) SB_RETURN_IF_ERROR(files_.sync_directory(path));
   std::vector<std::string> copies;
   for (size_t i = first; i < in_note_.size(); ++i) {
     const MovedFile& file = in_note_[i];
-    SB_RETURN_IF_ERROR(create_directories(files_, parent_path(file.to)));
-    for (std::string path = parent_path(file.to); path != directory_; path = parent_path(path)) targets.insert(path);
     if (file.is_copied) {
       SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(file.from));
       SB_RETURN_IF_ERROR(files_.write_new_file(file.to, bytes));
@@ -98,8 +104,6 @@ Status LostAndFound::take(const std::vector<LostFile>& lost) {
     }
   }
   if (!copies.empty()) SB_RETURN_IF_ERROR(files_.sync_files(copies));
-  targets.insert(directory_);
-  // The new names first: whatever dies in between, a file has one name at least.
   for (const std::string& path : targets) SB_RETURN_IF_ERROR(files_.sync_directory(path));
   for (const std::string& path : sources) SB_RETURN_IF_ERROR(files_.sync_directory(path));
   return Status();

@@ -170,7 +170,9 @@ Status Rebuild::read_traces() {
     }
     if (row.status().code() == StatusCode::io_error) return row.status();
     report_.damage.push_back(row.status().message() + "; left out");
-    damaged_traces_.push_back({.path = path, .why = row.status().message()});
+    std::string why = row.status().message();
+    if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
+    damaged_traces_.push_back({.path = path, .why = std::move(why)});
   }
   if (!rows_.empty()) return Status();
   return Status::not_found(paths.empty()
