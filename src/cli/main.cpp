@@ -63,14 +63,17 @@ int run(int argc, char** argv) {
 
   RecordOptions record;
   int interrupted_by = 0;
-  command = app.add_subcommand("record", "Record a run: bars, strategies and signals from files, or signals as they come");
+  command =
+      app.add_subcommand("record", "Record a run: bars, strategies and signals from files, or signals as they come");
   command->add_option("--run", record.run, "The run's directory, such as results/run_1; must not exist")->required();
   command->add_option("--bars", record.bars, "Bars: timestamp, open, high, low, close, volume (CSV, Parquet, Arrow)");
   command->add_option("--symbol", record.symbol, "The symbol of --bars");
   command->add_option("--timeframe", record.timeframe, "The timeframe of --bars");
   command->add_option("--feed", record.feeds, "SYMBOL_TIMEFRAME=FILE, in place of --bars, as often as needed");
   command->add_option("--strategies", record.strategies, "Configurations (JSON, JSON lines, YAML)");
-  command->add_option("--signals", record.signals, "Signals, wide or long (CSV, Parquet, Arrow), or - for standard input (CSV, JSON lines, Arrow stream)")
+  command
+      ->add_option("--signals", record.signals,
+                   "Signals, wide or long (CSV, Parquet, Arrow), or - for standard input (CSV, JSON lines, Arrow stream)")
       ->required();
   command->add_flag("--eof-ends", record.eof_ends, "Of standard input: its end is the end of the signals");
   command->add_flag("--ack", record.ack, "Of standard input: print 'acknowledged N' when the first N rows are durable");

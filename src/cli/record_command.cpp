@@ -83,7 +83,8 @@ std::string format_size(int64_t bytes) {
 Status check_stream_options(const RecordOptions& options) {
   if (options.signals == "-") return Status();
   if (options.ack) return Status::invalid("--ack is for signals that come while they are produced: --signals -");
-  if (options.eof_ends) return Status::invalid("--eof-ends is for standard input: --signals -; a file ends with its end");
+  if (options.eof_ends)
+    return Status::invalid("--eof-ends is for standard input: --signals -; a file ends with its end");
   return Status();
 }
 
@@ -121,7 +122,8 @@ Status say(const std::string& line) {
 }
 
 SignalStream standard_input(const RecordOptions& options) {
-  SignalStream stream = {.descriptor = STDIN_FILENO, .end_of_file_ends = options.eof_ends, .resume = {}, .acknowledge = {}};
+  SignalStream stream = {
+      .descriptor = STDIN_FILENO, .end_of_file_ends = options.eof_ends, .resume = {}, .acknowledge = {}};
   if (options.resume) stream.resume = [](int64_t rows) { return say(fmt::format("resume {}\n", rows)); };
   if (options.ack) stream.acknowledge = [](int64_t rows) { return say(fmt::format("acknowledged {}\n", rows)); };
   return stream;

@@ -76,7 +76,7 @@ class IpcInput : public ColumnInput {
   std::string path_;
 };
 
-// Our bytes as Arrow reads them: as many as it asks for, fewer only at the end. Keeps the Status that Arrow's own cannot
+// Our bytes as Arrow reads them: as many as it asks for, fewer only at the end. Keeps our Status, which Arrow's cannot
 // carry.
 class ByteStreamAdapter : public arrow::io::InputStream {
  public:

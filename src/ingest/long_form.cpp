@@ -123,7 +123,10 @@ class LongFormRecorder {
       const auto known = strategies_.find(id);
       if (known != strategies_.end()) return known->second;
       // One whose configuration came before a crash.
-      if (const auto before = recording_.writer.find_strategy(id)) return strategies_.emplace(id, *before).first->second;
+      if (const auto before = recording_.writer.find_strategy(id)) {
+        strategies_.emplace(id, *before);
+        return *before;
+      }
       return Status::invalid(
           recording_.strategy_ids.empty()
               ? fmt::format("strategy '{}' has no configuration; name a file with --strategies, or give the column "

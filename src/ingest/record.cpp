@@ -13,6 +13,7 @@
 #include "ingest/signals_input.h"
 #include "ingest/strategy_file.h"
 #include "ingest/stream_input.h"
+#include "store/commit_run.h"
 #include "store/recover_run.h"
 #include "store/run_journals.h"
 
@@ -69,13 +70,12 @@ class Recorder {
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::closed;
     } else {
-      if (writer_->trace_count() == 0) return give_up(Status::invalid("there is no trace to record").at(signals_name()));
-      Result<RunSummary> summary = writer_->commit();
-      if (summary.status().code() == StatusCode::invalid) return summary.status();  // which says what to do
-      if (!summary.ok()) {
-        return summary.status().with(
-            fmt::format("; go on with --resume, or finish with: signalbook recover {}", request_.run_path));
+      if (writer_->trace_count() == 0) {
+        return give_up(Status::invalid("there is no trace to record").at(signals_name()));
       }
+      Result<RunSummary> summary = writer_->commit();
+      if (summary.status().code() == StatusCode::io_error) return give_up(summary.status());
+      if (!summary.ok()) return summary.status();  // which says what to do
       outcome_.summary = *std::move(summary);
       outcome_.warnings.insert(outcome_.warnings.end(), outcome_.summary.warnings.begin(),
                                outcome_.summary.warnings.end());
@@ -91,9 +91,8 @@ class Recorder {
     if (!finished) return false;
     // A commit that died behind its last rename has left its journals, or its lock alone.
     SB_ASSIGN_OR_RETURN(const bool has_journals, files_.directory_exists(journal_directory(request_.run_path)));
-    SB_ASSIGN_OR_RETURN(const bool has_lock, files_.file_exists(run_lock_path(request_.run_path)));
     if (!has_journals) {
-      if (has_lock) SB_RETURN_IF_ERROR(RunLock::take(files_, request_.run_path, /*wait=*/false).status());
+      SB_RETURN_IF_ERROR(remove_done_journals());
       return true;
     }
     SB_ASSIGN_OR_RETURN(const RecoveryReport report,
@@ -101,6 +100,15 @@ class Recorder {
     if (report.is_whole()) return true;
     return Status::damaged(fmt::format("{}: {}; see: signalbook recover {}", request_.run_path, report.why,
                                        request_.run_path));
+  }
+
+  Status remove_done_journals() const {
+    SB_ASSIGN_OR_RETURN(const bool has_lock, files_.file_exists(run_lock_path(request_.run_path)));
+    SB_ASSIGN_OR_RETURN(const bool has_done, files_.directory_exists(done_journal_directory(request_.run_path)));
+    if (!has_lock && !has_done) return Status();
+    SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock,
+                        RunLock::take(files_, request_.run_path, /*wait=*/false));
+    return lock == nullptr ? Status() : remove_journals(files_, request_.run_path);
   }
 
   Status read_files() {
@@ -119,7 +127,10 @@ class Recorder {
   }
 
   Progress::Options progress_options() const {
-    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt, .sets_position = request_.stream.has_value()};
+    Progress::Options options = {.sync_after = {},
+                                 .acknowledge = {},
+                                 .interrupt = request_.interrupt,
+                                 .sets_position = request_.stream.has_value()};
     if (!request_.stream) return options;
     // Acknowledged rows may be 100 ms old at the most, and the disk needs a part of that.
     options.sync_after = request_.stream->acknowledge ? 50ms : 1000ms;
@@ -208,9 +219,10 @@ class Recorder {
     const int64_t durable_before = writer_->durable_position();
     const int64_t durable = writer_->close().ok() ? rows : durable_before;
     if (!request_.stream) {
-      return error.with(fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
-                                    "signalbook recover {}",
-                                    request_.run_path));
+      return error.with(
+          fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
+                      "signalbook recover {}",
+                      request_.run_path));
     }
     if (error.code() == StatusCode::invalid) {
       return error.with(fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable),

@@ -15,10 +15,12 @@ namespace signalbook {
 
 // Signals that are recorded while they are produced.
 struct SignalStream {
-  int descriptor = 0;                 // of a pipe, mostly; not closed
-  bool end_of_file_ends = false;      // else the end of the stream is to be said in it
-  std::function<Status(int64_t)> resume;       // told before anything is read: so many rows are durable, send the next ones
-  std::function<Status(int64_t)> acknowledge;  // told whenever the first N rows are durable, N growing; may be none
+  int descriptor = 0;             // of a pipe, mostly; not closed
+  bool end_of_file_ends = false;  // else the end of the stream is to be said in it
+  // Told before anything is read: so many rows are durable, the next ones are wanted. May be none.
+  std::function<Status(int64_t)> resume;
+  // Told whenever the first N rows are durable, N growing. May be none.
+  std::function<Status(int64_t)> acknowledge;
 };
 
 // A run from files: what `signalbook record` is asked for.

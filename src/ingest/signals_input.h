@@ -23,7 +23,7 @@ class RecordedBefore {
   RecordedBefore(const RunWriter& writer, Given given, int64_t first_row)
       : writer_(writer), given_(given), first_row_(first_row) {}
 
-  // Whether the signal of this row was recorded; rows count from 0. What is asked first of a trace is to be asked before
+  // Whether the signal of this row was recorded; rows count from 0. The first question about a trace comes before
   // anything is recorded to it.
   bool holds(size_t trace, BarIndex bar, int64_t row);
   // The same for a whole input: up to which bar the trace was recorded, -1 for none, and beyond every bar where it was

@@ -34,6 +34,15 @@ def bar_by_bar(strategy_count=3, bar_count=BARS):
     ]
 
 
+def rows_of(signals):
+    """The same of a matrix [bars, strategies], for strategies of a file."""
+    return [
+        {"strategy_id": f"strategy_{i}", "idx": bar, "val": value}
+        for bar, values in enumerate(signals.tolist())
+        for i, value in enumerate(values)
+    ]
+
+
 class Encoder:
     """Rows as the bytes of one of the formats; what begins a stream, then pieces, then what ends it."""
 
@@ -165,7 +174,7 @@ def record_stream(workspace, content, *options, **given):
 
 
 def expected_of(places, rows, form="csv"):
-    """The run of these rows from a stream that nothing interrupts; but for the count of its rows it is that of a file."""
+    """The run of these rows from a stream that nothing interrupts; but for the count of rows it is that of a file."""
     workspace = places()
     code, _, err = record_stream(workspace, encode(rows, form))
     assert code == 0, err
@@ -182,6 +191,7 @@ def run_of(workspace, run="run_1"):
 def without_position(tree):
     description = json.loads(tree["run.json"])
     del description["writers"]
+    description.pop("sha256", None)  # of run.json itself
     return tree | {"run.json": description}
 
 
@@ -321,7 +331,7 @@ def test_standard_output_that_breaks(places):
     recording = Recording(workspace, "--ack")
     recording.send(encoder.rows(rows[:2]))
     recording.wait_for_acknowledgement(2)
-    os.close(os.dup(recording.process.stdout.fileno()))
+    recording.kill()
     recording = reopen_without_reader(workspace, encode(rows[:5], "csv", end=False), run="run_2")
     assert recording.returncode == 4
     assert b"cannot write to standard output" in recording.stderr and b"5 rows are durable" in recording.stderr
@@ -340,7 +350,8 @@ def reopen_without_reader(workspace, content, run):
     with os.fdopen(write, "wb"):
         process = subprocess.Popen(
             [workspace.signalbook.program, *map(str, arguments)], cwd=workspace.folder,
-            env=workspace.signalbook.environment, stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE, bufsize=0,
+            env=workspace.signalbook.environment, stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE,
+            bufsize=0,
         )  # fmt: skip
         process.stdin.write(content)
         process.wait(timeout=PATIENCE)  # the pipe is still open: it ends because nobody hears it
@@ -481,7 +492,7 @@ def test_the_whole_input_behind_a_stream(places, shape):
     strategies = make_strategies(3)
     wide = wide_table(signals, idx=range(BARS))
     expected = read_tree(places().record(bars=make_bars(BARS), strategies=strategies, signals=wide))
-    rows = [{"strategy_id": f"strategy_{i}", "idx": bar, "val": signals[bar, i]} for bar in range(BARS) for i in range(3)]
+    rows = rows_of(signals)
     for form in ["csv", "parquet", "arrow"]:
         workspace = places()
         code, _, err = record_stream(workspace, encode(rows[:17], "csv", end=False), strategies=strategies)
@@ -496,7 +507,7 @@ def test_the_whole_input_behind_a_stream(places, shape):
 def test_another_value_on_the_last_bar(places, shape, form):
     signals = make_signals(BARS, 3, seed=7)
     strategies = make_strategies(3)
-    rows = [{"strategy_id": f"strategy_{i}", "idx": bar, "val": signals[bar, i]} for bar in range(BARS) for i in range(3)]
+    rows = rows_of(signals)
     workspace = places()
     assert record_stream(workspace, encode(rows[:17], "csv", end=False), strategies=strategies)[0] == 1
     signals[5, 1] += 1  # row 17 is bar 5 of strategy_1
@@ -578,8 +589,8 @@ def test_rows_sent_again(places):
 def test_options_of_streams(places):
     workspace = places()
     for option in ["--ack", "--eof-ends"]:
-        workspace.refuse(2, option, "--signals -", options=[option], bars=make_bars(BARS), signals="strategy_id,idx,val\n",
-                         form="csv")  # fmt: skip
+        given = {"bars": make_bars(BARS), "signals": "strategy_id,idx,val\n", "form": "csv"}
+        workspace.refuse(2, option, "--signals -", options=[option], **given)
 
 
 # --- Ends ---
