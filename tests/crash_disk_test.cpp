@@ -45,7 +45,8 @@ std::map<std::string, std::string> all_of(FileSystem& disk, const std::string& d
   return found;
 }
 
-// ---- Without a crash it is a disk ------------------------------------------------------------------------------------
+// ---- Without a crash it is a disk
+// ------------------------------------------------------------------------------------
 
 // One random operation, and what it says.
 std::string random_operation(FileSystem& disk, const std::string& root, uint64_t seed,
@@ -61,7 +62,8 @@ std::string random_operation(FileSystem& disk, const std::string& root, uint64_t
   const std::string bytes = filler(random() % 2000);
   switch (random() % 15) {
     case 0:
-    case 1: return say(disk.write_new_file(one, bytes));
+    case 1:
+      return say(disk.write_new_file(one, bytes));
     case 2: {
       auto file = disk.create_append_file(one);
       if (file.ok()) open->push_back(std::move(file).value());
@@ -74,13 +76,18 @@ std::string random_operation(FileSystem& disk, const std::string& root, uint64_t
       if (open->empty()) return "";
       return say((*open)[random() % open->size()]->sync());
     case 5:
-    case 6: return say(disk.rename(one, two));
-    case 7: return say(disk.sync_directory(one));
+    case 6:
+      return say(disk.rename(one, two));
+    case 7:
+      return say(disk.sync_directory(one));
     case 8:
     case 9:
-    case 10: return say(disk.create_directory(one));
-    case 11: return say(disk.remove_file(one));
-    case 12: return say(disk.remove_directory(one));
+    case 10:
+      return say(disk.create_directory(one));
+    case 11:
+      return say(disk.remove_file(one));
+    case 12:
+      return say(disk.remove_directory(one));
     case 13: {
       const auto file = disk.open_file(one);
       if (!file.ok()) return say(file.status());
@@ -122,7 +129,8 @@ TEST(CrashDisk, SaysAndHoldsWhatTheRealDiskDoes) {
   }
 }
 
-// ---- What a power cut leaves -----------------------------------------------------------------------------------------
+// ---- What a power cut leaves
+// -----------------------------------------------------------------------------------------
 
 TEST(CrashDisk, WhatIsSyncedStays) {
   CrashDisk disk;
@@ -327,7 +335,8 @@ TEST(CrashDisk, ASeedIsADisk) {
   EXPECT_GT(seen.size(), 20u);
 }
 
-// ---- Faults ----------------------------------------------------------------------------------------------------------
+// ---- Faults
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(CrashDisk, AFailedSyncDropsTheBytesForGood) {
   CrashDisk disk;
@@ -399,7 +408,8 @@ TEST(CrashDisk, TellsOfEachOperationBeforeItHappens) {
   EXPECT_EQ(seen, (std::vector<std::string>{"0 create f none", "1 append f ", "2 sync f ab", "3 rename g ab"}));
 }
 
-// ---- Locks -----------------------------------------------------------------------------------------------------------
+// ---- Locks
+// -----------------------------------------------------------------------------------------------------------
 
 TEST(CrashDisk, OneHolderOfALock) {
   CrashDisk disk;

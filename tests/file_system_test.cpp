@@ -103,7 +103,8 @@ int open_count(pid_t process, const std::string& path) {
   return count;
 }
 
-// ---- Files that grow, and files read in pieces -----------------------------------------------------------------------
+// ---- Files that grow, and files read in pieces
+// -----------------------------------------------------------------------
 
 TEST(PosixFileSystem, AFileGrowsAtItsEnd) {
   TemporaryDirectory directory;
@@ -137,7 +138,8 @@ TEST(PosixFileSystem, ReadsPieces) {
     for (const size_t size : {size_t{0}, size_t{1}, size_t{5000}, bytes.size(), 2 * bytes.size()}) {
       std::string piece(size, '?');
       const size_t count = file->read(static_cast<int64_t>(offset), piece).value();
-      EXPECT_EQ(piece.substr(0, count), offset < bytes.size() ? bytes.substr(offset, size) : "") << offset << " " << size;
+      EXPECT_EQ(piece.substr(0, count), offset < bytes.size() ? bytes.substr(offset, size) : "")
+          << offset << " " << size;
     }
   }
   EXPECT_EQ(disk().open_file(directory / "none").status().code(), StatusCode::not_found);
@@ -196,7 +198,8 @@ TEST(PosixFileSystem, AfterAFailedAppendNothingMoreIsTaken) {
   EXPECT_EQ(bytes_of(path).size(), 1000u);
 }
 
-// ---- Whole files and directories -------------------------------------------------------------------------------------
+// ---- Whole files and directories
+// -------------------------------------------------------------------------------------
 
 TEST(PosixFileSystem, SyncsFewAndManyFiles) {
   TemporaryDirectory directory;
@@ -209,6 +212,8 @@ TEST(PosixFileSystem, SyncsFewAndManyFiles) {
     EXPECT_TRUE(disk().sync_files(paths).ok()) << count;
   }
   EXPECT_TRUE(disk().sync_directory(directory.path()).ok());
+  paths.push_back(directory / "none");
+  EXPECT_EQ(disk().sync_files(paths).code(), StatusCode::not_found) << "each file is asked";
   EXPECT_EQ(disk().sync_files(std::vector<std::string>{directory / "none"}).code(), StatusCode::not_found);
   EXPECT_EQ(disk().sync_files(std::vector<std::string>(9, directory / "none")).code(), StatusCode::not_found);
   EXPECT_EQ(disk().sync_directory(directory / "none").code(), StatusCode::not_found);
@@ -268,7 +273,8 @@ TEST(Paths, Parts) {
   EXPECT_EQ(file_name_of("b"), "b");
 }
 
-// ---- Locks -----------------------------------------------------------------------------------------------------------
+// ---- Locks
+// -----------------------------------------------------------------------------------------------------------
 
 TEST(PosixFileSystem, OneHolderOfALockInThisProcess) {
   TemporaryDirectory directory;
@@ -304,7 +310,8 @@ TEST(PosixFileSystem, WaitsForALockThroughSignals) {
   const std::string path = disk().absolute_path(directory.path()).value() + "/lock";
   static volatile std::sig_atomic_t signals;
   signals = 0;
-  struct sigaction counts{}, before{};
+  struct sigaction counts {
+  }, before{};
   counts.sa_handler = [](int) { signals = signals + 1; };  // and no SA_RESTART
   ASSERT_EQ(::sigaction(SIGUSR1, &counts, &before), 0);
   const pid_t waiter = ::getpid();

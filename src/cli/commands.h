@@ -38,6 +38,16 @@ struct RecordOptions {
 // `interrupted_by` is the number of the signal that ended the recording, where one did.
 Status run_record(const RecordOptions& options, int* interrupted_by);
 
+struct ContainsOptions {
+  CommonOptions common;
+  std::string strategies;  // "-" is standard input
+  std::string run;         // this run alone; else every run of the store
+  std::string bars, symbol, timeframe;
+  std::optional<std::string> code_version;
+  bool missing = false;  // print what is not complete, as JSON lines
+};
+Status run_contains(const ContainsOptions& options);
+
 struct DemoOptions {
   std::string store = "demo_results";
   uint64_t seed = 1;

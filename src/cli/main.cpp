@@ -85,6 +85,19 @@ int run(int argc, char** argv) {
   command->add_flag("--quiet,-q", record.quiet, "Print nothing but errors");
   command->callback([&] { status = run_record(record, &interrupted_by); });
 
+  ContainsOptions contains;
+  command = app.add_subcommand("contains", "Tell which configurations have a complete trace, and which are to be computed");
+  command->add_option("strategies", contains.strategies, "Configurations (JSON, JSON lines, YAML), or -")->required();
+  command->add_option("--bars", contains.bars, "The bars they are to be computed on")->required();
+  command->add_option("--symbol", contains.symbol, "The symbol of --bars")->required();
+  command->add_option("--timeframe", contains.timeframe, "The timeframe of --bars")->required();
+  command->add_option("--code-version", contains.code_version, "Only what this code has computed counts");
+  command->add_option("--run", contains.run, "Look in this run alone, finished or not; else in all of the store");
+  command->add_flag("--missing", contains.missing, "Print the configurations that are not complete, as JSON lines");
+  add_store(*command, contains.common);
+  add_output(*command, contains.common);
+  command->callback([&] { status = run_contains(contains); });
+
   DemoOptions demo;
   command = app.add_subcommand("demo", "Make a store of example strategies on made-up bars");
   command->add_option("--store", demo.store, "Where")->capture_default_str();

@@ -24,7 +24,7 @@ class ByteStream {
       : descriptor_(descriptor), wake_descriptor_(wake_descriptor), idle_(std::move(idle)) {}
 
   // Appends what has come, at least one byte and about `limit` at the most. At the end nothing is appended.
-  Status read(std::string* bytes, size_t limit = size_t{1} << 20);
+  Status read(std::string* bytes, size_t limit = size_t{1} << 17);
   bool is_at_end() const { return at_end_; }
 
   // What was read too far, to be read again.

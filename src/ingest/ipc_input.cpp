@@ -83,16 +83,22 @@ class ByteStreamAdapter : public arrow::io::InputStream {
   explicit ByteStreamAdapter(ByteStream& bytes) : bytes_(bytes) {}
 
   arrow::Result<int64_t> Read(int64_t count, void* out) override {
+    // A length that is garbage must not cost memory, so no more is asked for than what comes.
     const auto wanted = static_cast<size_t>(count);
-    while (pending_.size() - taken_ < wanted && !bytes_.is_at_end()) {
-      pending_.erase(0, taken_);
-      taken_ = 0;
-      status_ = bytes_.read(&pending_, std::max<size_t>(wanted, size_t{1} << 16));
-      if (!status_.ok()) return arrow::Status::IOError(status_.message());
+    size_t given = 0;
+    while (given < wanted) {
+      if (taken_ == pending_.size()) {
+        pending_.clear();
+        taken_ = 0;
+        status_ = bytes_.read(&pending_, size_t{1} << 17);
+        if (!status_.ok()) return arrow::Status::IOError(status_.message());
+        if (pending_.empty()) break;
+      }
+      const size_t taken = std::min(wanted - given, pending_.size() - taken_);
+      std::memcpy(static_cast<char*>(out) + given, pending_.data() + taken_, taken);
+      taken_ += taken;
+      given += taken;
     }
-    const size_t given = std::min(wanted, pending_.size() - taken_);
-    std::memcpy(out, pending_.data() + taken_, given);
-    taken_ += given;
     position_ += static_cast<int64_t>(given);
     fell_short_ |= given < wanted;
     return static_cast<int64_t>(given);

@@ -158,7 +158,7 @@ class LongFormRecorder {
       return Status::invalid(
           fmt::format("strategy {}: an end on a bar needs its 'val'; leave out the bar where it only ends", id));
     } else {
-      (void)recording_.before.last_bar(trace, number);  // as it was before it ends here
+      (void)recording_.before.last_bar(trace);  // as it was before it ends here
     }
     return ends ? recording_.writer.finish_trace(trace) : Status();
   }
@@ -189,7 +189,7 @@ class LongFormRecorder {
       if (!px.ok()) return px.status().at(fmt::format("strategy {}, column 'px'", id));
       if (!std::isnan(*px)) price = *px;
     }
-    const bool given_again = *bar <= recording_.before.last_bar(trace, number);
+    const bool given_again = recording_.before.holds(trace, *bar, number);
     RunWriter& writer = recording_.writer;
     if (is_label(columns.val, row)) {
       const std::string& label = columns.val->texts[row];

@@ -11,8 +11,8 @@ constexpr int kRowsBetweenLooksAtTheClock = 64;
 }  // namespace
 
 Status Progress::after_row(int64_t row_count) {
-  // Input that is given again from its beginning takes back nothing of what was reached before.
-  if (row_count > writer_.position()) SB_RETURN_IF_ERROR(writer_.set_position(row_count));
+  row_count_ = row_count;
+  if (options_.sets_position) SB_RETURN_IF_ERROR(writer_.set_position(row_count));
   if (options_.sync_after && !oldest_) oldest_ = Clock::now();
   const bool interrupted = options_.interrupt != nullptr && *options_.interrupt != 0;
   if (!interrupted && ++rows_unchecked_ < kRowsBetweenLooksAtTheClock) return Status();

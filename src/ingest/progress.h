@@ -22,10 +22,11 @@ class Progress {
     // Told whenever the first N rows are durable, N growing. Its error ends the recording.
     std::function<Status(int64_t)> acknowledge;
     const std::atomic<int>* interrupt = nullptr;  // not 0: stop
+    bool sets_position = false;                   // of the writer, after each row
   };
 
   Progress(RunWriter& writer, Options options)
-      : writer_(writer), options_(std::move(options)), acknowledged_(writer.position()) {}
+      : writer_(writer), options_(std::move(options)), acknowledged_(writer.position()), row_count_(0) {}
 
   // So many rows are handed over by now, all of them recorded.
   Status after_row(int64_t row_count);
@@ -36,6 +37,7 @@ class Progress {
   // All that was handed over is durable and acknowledged.
   Status finish();
 
+  int64_t row_count() const { return row_count_; }
   bool was_interrupted() const { return was_interrupted_; }
 
  private:
@@ -46,6 +48,7 @@ class Progress {
   RunWriter& writer_;
   Options options_;
   int64_t acknowledged_;
+  int64_t row_count_;
   int rows_unchecked_ = 0;
   std::optional<Clock::time_point> oldest_;  // of the rows that are not durable
   bool was_interrupted_ = false;

@@ -13,6 +13,8 @@
 #include "ingest/signals_input.h"
 #include "ingest/strategy_file.h"
 #include "ingest/stream_input.h"
+#include "store/recover_run.h"
+#include "store/run_journals.h"
 
 namespace signalbook {
 
@@ -56,7 +58,7 @@ class Recorder {
     progress_.emplace(*writer_, progress_options());
 
     const Status recorded = record();
-    outcome_.row_count = writer_->position();
+    outcome_.row_count = request_.stream ? writer_->position() : progress_->row_count();
     if (progress_->was_interrupted()) {
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::interrupted;
@@ -67,7 +69,14 @@ class Recorder {
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::closed;
     } else {
-      SB_ASSIGN_OR_RETURN(outcome_.summary, writer_->commit());
+      if (writer_->trace_count() == 0) return give_up(Status::invalid("there is no trace to record").at(signals_name()));
+      Result<RunSummary> summary = writer_->commit();
+      if (summary.status().code() == StatusCode::invalid) return summary.status();  // which says what to do
+      if (!summary.ok()) {
+        return summary.status().with(
+            fmt::format("; go on with --resume, or finish with: signalbook recover {}", request_.run_path));
+      }
+      outcome_.summary = *std::move(summary);
       outcome_.warnings.insert(outcome_.warnings.end(), outcome_.summary.warnings.begin(),
                                outcome_.summary.warnings.end());
     }
@@ -77,7 +86,21 @@ class Recorder {
  private:
   Result<bool> is_finished() const {
     if (request_.options.opening != RunOpening::resume) return false;
-    return files_.file_exists(join_path(request_.run_path, file::kStrategyIndex));
+    SB_ASSIGN_OR_RETURN(const bool finished,
+                        files_.file_exists(join_path(request_.run_path, file::kStrategyIndex)));
+    if (!finished) return false;
+    // A commit that died behind its last rename has left its journals, or its lock alone.
+    SB_ASSIGN_OR_RETURN(const bool has_journals, files_.directory_exists(journal_directory(request_.run_path)));
+    SB_ASSIGN_OR_RETURN(const bool has_lock, files_.file_exists(run_lock_path(request_.run_path)));
+    if (!has_journals) {
+      if (has_lock) SB_RETURN_IF_ERROR(RunLock::take(files_, request_.run_path, /*wait=*/false).status());
+      return true;
+    }
+    SB_ASSIGN_OR_RETURN(const RecoveryReport report,
+                        recover_run(files_, request_.run_path, {.now = request_.options.created_at}));
+    if (report.is_whole()) return true;
+    return Status::damaged(fmt::format("{}: {}; see: signalbook recover {}", request_.run_path, report.why,
+                                       request_.run_path));
   }
 
   Status read_files() {
@@ -96,7 +119,7 @@ class Recorder {
   }
 
   Progress::Options progress_options() const {
-    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt};
+    Progress::Options options = {.sync_after = {}, .acknowledge = {}, .interrupt = request_.interrupt, .sets_position = request_.stream.has_value()};
     if (!request_.stream) return options;
     // Acknowledged rows may be 100 ms old at the most, and the disk needs a part of that.
     options.sync_after = request_.stream->acknowledge ? 50ms : 1000ms;
@@ -125,7 +148,8 @@ class Recorder {
         is_long_form(*signals_) ? record_long_form(*signals_, recording) : record_wide_form(*signals_, recording);
     if (!recorded.ok()) return recorded.at(signals_name());
     if (!signals_->is_ended()) return closed_without_end();
-    if (request_.stream) SB_RETURN_IF_ERROR(progress_->finish());
+    // A file is given whole each time, so there is no row to go on from, whatever was there before.
+    SB_RETURN_IF_ERROR(request_.stream ? progress_->finish() : writer_->set_position(0));
     if (!request_.is_one_of_several) {
       if (const auto warning = warn_of_silent(*writer_, recording)) outcome_.warnings.push_back(*warning);
     }

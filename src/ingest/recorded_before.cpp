@@ -10,14 +10,21 @@ constexpr BarIndex kNotAsked = -2;
 
 }  // namespace
 
-BarIndex RecordedBefore::last_bar(size_t trace, int64_t row) {
-  if (given_ == Given::nothing || (given_ == Given::first_row && row != first_row_)) return -1;
+BarIndex RecordedBefore::last_bar(size_t trace) {
+  if (given_ == Given::nothing) return -1;
   if (trace >= last_bars_.size()) last_bars_.resize(trace + 1, kNotAsked);
   BarIndex& known = last_bars_[trace];
   if (known == kNotAsked) {
-    known = writer_.is_finished(trace) ? std::numeric_limits<BarIndex>::max() : writer_.last_bar(trace);
+    const bool whole = given_ == Given::all && writer_.is_finished(trace);
+    known = whole ? std::numeric_limits<BarIndex>::max() : writer_.last_bar(trace);
   }
   return known;
+}
+
+bool RecordedBefore::holds(size_t trace, BarIndex bar, int64_t row) {
+  // Of rows that were not to be sent again, only the one in the middle of which it ended can be there.
+  if (given_ == Given::first_row) return row == first_row_ && bar == last_bar(trace);
+  return bar <= last_bar(trace);
 }
 
 }  // namespace signalbook

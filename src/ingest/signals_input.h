@@ -23,9 +23,12 @@ class RecordedBefore {
   RecordedBefore(const RunWriter& writer, Given given, int64_t first_row)
       : writer_(writer), given_(given), first_row_(first_row) {}
 
-  // Up to which bar the trace was recorded, -1 for none and beyond every bar where it was finished; as it stood when
-  // this was first asked, which is before anything is recorded to the trace. `row` counts from 0.
-  BarIndex last_bar(size_t trace, int64_t row);
+  // Whether the signal of this row was recorded; rows count from 0. What is asked first of a trace is to be asked before
+  // anything is recorded to it.
+  bool holds(size_t trace, BarIndex bar, int64_t row);
+  // The same for a whole input: up to which bar the trace was recorded, -1 for none, and beyond every bar where it was
+  // finished.
+  BarIndex last_bar(size_t trace);
 
  private:
   const RunWriter& writer_;

@@ -122,7 +122,7 @@ class WideFormRecorder {
       SB_RETURN_IF_ERROR(input_.scan(bar_columns(), [&](int64_t, const Table& table) { return append_bars(table); }));
     }
     for (const SignalColumn& signal : signals_) {
-      if (recording_.before.last_bar(signal.trace, 0) >= static_cast<BarIndex>(bar_count(signal.feed))) continue;
+      if (recording_.before.last_bar(signal.trace) >= static_cast<BarIndex>(bar_count(signal.feed))) continue;
       bool handled = false;
       row_count_ = 0;
       SB_RETURN_IF_ERROR(input_
@@ -222,7 +222,7 @@ class WideFormRecorder {
       const SignalColumn& signal = signals_[i];
       const TableColumn& column = table.columns[first_signal + i];
       const BarIndex bar = bar_at(signal, first_known_row_);
-      const bool given_again = bar <= recording_.before.last_bar(signal.trace, first_known_row_) && bar != kNoBar;
+      const bool given_again = bar != kNoBar && recording_.before.holds(signal.trace, bar, first_known_row_);
       const Result<double> number = read_number(column, row, input_.is_untyped());
       if (!number.ok() && !is_label(column, row)) return number.status().at(column_place(signal));
       if (bar == kNoBar) {
@@ -323,7 +323,7 @@ class WideFormRecorder {
 
   // The beginning of the slice that was recorded before.
   Status pass_over_repeats(const SignalColumn& signal, int64_t* first_row, NumberSlice* slice) {
-    const BarIndex before = recording_.before.last_bar(signal.trace, 0);
+    const BarIndex before = recording_.before.last_bar(signal.trace);
     int64_t count = 0;
     for (; before >= 0 && count < slice->count; ++count) {
       const BarIndex bar = bar_at(signal, *first_row + count);
@@ -366,7 +366,7 @@ class WideFormRecorder {
   }
 
   Status record_labels(const SignalColumn& signal, int64_t first_row, const TableColumn& column) {
-    const BarIndex before = recording_.before.last_bar(signal.trace, 0);
+    const BarIndex before = recording_.before.last_bar(signal.trace);
     for (size_t i = 0; i < column.size(); ++i) {
       const int64_t row = first_row + static_cast<int64_t>(i);
       const Result<double> number = read_number(column, i, input_.is_untyped());

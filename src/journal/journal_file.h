@@ -50,7 +50,10 @@ class JournalWriter {
   JournalBatch& batch() { return batch_; }
   // To be called between two things that belong together: writes a frame when the batch is large enough, and syncs when
   // that is due.
-  Status write_if_large();
+  Status write_if_large() {  // here, because it is called for each change
+    const bool is_small = plain_bytes() + text_bytes_ < options_.frame_bytes && text_count() == counted_texts_;
+    return is_small && waiting_since_ && failure_.ok() ? Status() : write_if_due();
+  }
   // Writes what is gathered, however little, and syncs when that is due. Nothing gathered and the same position: nothing
   // is written.
   Status write();
@@ -70,7 +73,18 @@ class JournalWriter {
       : files_(files), path_(std::move(path)), options_(options), file_(std::move(file)) {}
 
   bool is_gathered() const { return !batch_.empty() || batch_.position != written_position_; }
-  size_t gathered_bytes();
+  // About what the batch takes, in two parts: the texts are counted as they come, not each time.
+  int64_t plain_bytes() const {
+    constexpr int64_t kPerChange = sizeof(JournalChange);
+    static_assert(sizeof(JournalLabelChange) == kPerChange && sizeof(JournalPrice) == kPerChange &&
+                  sizeof(JournalObserved) == kPerChange);
+    return static_cast<int64_t>(batch_.changes.size() + batch_.label_changes.size() + batch_.prices.size() +
+                                batch_.observed.size()) * kPerChange +
+           static_cast<int64_t>(batch_.traces.size() * sizeof(JournalTrace));
+  }
+  size_t text_count() const { return batch_.feeds.size() + batch_.strategies.size() + batch_.labels.size(); }
+  void count_texts();
+  Status write_if_due();
   void note_time();
   // Of the disk: the first error, and every call's after it.
   Status fail(const Status& status);
@@ -85,8 +99,9 @@ class JournalWriter {
   std::unique_ptr<AppendFile> file_;
   JournalBatch batch_;
   std::string frame_;  // scratch
-  // How many of the batch's texts are counted in counted_text_bytes_, so that none is counted twice.
-  size_t counted_feeds_ = 0, counted_strategies_ = 0, counted_labels_ = 0, counted_text_bytes_ = 0;
+  size_t counted_feeds_ = 0, counted_strategies_ = 0, counted_labels_ = 0;
+  size_t counted_texts_ = 0;  // these three together
+  int64_t text_bytes_ = 0;    // of what is counted
   uint32_t frame_count_ = 0;
   int64_t written_bytes_ = 0, durable_bytes_ = 0;
   int64_t written_position_ = 0, durable_position_ = 0;

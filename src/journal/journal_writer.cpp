@@ -16,11 +16,11 @@ Result<std::unique_ptr<JournalWriter>> JournalWriter::create(FileSystem& files, 
   return writer;
 }
 
-Status JournalWriter::write_if_large() {
+Status JournalWriter::write_if_due() {
   SB_RETURN_IF_ERROR(failure_);
   note_time();
-  if (static_cast<int64_t>(gathered_bytes()) < options_.frame_bytes) return Status();
-  return write();
+  count_texts();
+  return plain_bytes() + text_bytes_ < options_.frame_bytes ? Status() : write();
 }
 
 Status JournalWriter::write() {
@@ -55,22 +55,19 @@ void JournalWriter::note_time() {
   if (!waiting_since_ && !is_durable()) waiting_since_ = options_.now();
 }
 
-// About batch_.byte_count(), without going over all texts each time.
-size_t JournalWriter::gathered_bytes() {
+void JournalWriter::count_texts() {
+  size_t size = 0;
   for (; counted_feeds_ < batch_.feeds.size(); ++counted_feeds_) {
     const JournalFeed& feed = batch_.feeds[counted_feeds_];
-    counted_text_bytes_ += sizeof(feed.bar_count) + feed.symbol.size() + feed.timeframe.size() + feed.data_id.size();
+    size += sizeof(feed.bar_count) + feed.symbol.size() + feed.timeframe.size() + feed.data_id.size();
   }
   for (; counted_strategies_ < batch_.strategies.size(); ++counted_strategies_) {
     const JournalStrategy& strategy = batch_.strategies[counted_strategies_];
-    counted_text_bytes_ += strategy.id.size() + strategy.config.size();
+    size += strategy.id.size() + strategy.config.size();
   }
-  for (; counted_labels_ < batch_.labels.size(); ++counted_labels_) {
-    counted_text_bytes_ += batch_.labels[counted_labels_].size();
-  }
-  return counted_text_bytes_ + batch_.traces.size() * sizeof(JournalTrace) +
-         batch_.changes.size() * sizeof(JournalChange) + batch_.label_changes.size() * sizeof(JournalLabelChange) +
-         batch_.prices.size() * sizeof(JournalPrice) + batch_.observed.size() * sizeof(JournalObserved);
+  for (; counted_labels_ < batch_.labels.size(); ++counted_labels_) size += batch_.labels[counted_labels_].size();
+  counted_texts_ = counted_feeds_ + counted_strategies_ + counted_labels_;
+  text_bytes_ += static_cast<int64_t>(size);
 }
 
 Status JournalWriter::fail(const Status& status) {
@@ -97,7 +94,8 @@ Status JournalWriter::append_gathered() {
   SB_RETURN_IF_ERROR(append_frame());
   written_position_ = batch_.position;
   batch_.clear();
-  counted_feeds_ = counted_strategies_ = counted_labels_ = counted_text_bytes_ = 0;
+  counted_feeds_ = counted_strategies_ = counted_labels_ = counted_texts_ = 0;
+  text_bytes_ = 0;
   return Status();
 }
 

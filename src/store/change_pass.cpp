@@ -79,8 +79,7 @@ Result<RecordedTrace> ChangePass::take(size_t k) {
   trace.config = writer.strategies[record.strategy].config;
   trace.feed = source.feed;
   // What was said to be at its end holds until the last bar, if it ever said anything.
-  const bool is_observed = record.last_bar >= 0;
-  trace.complete = is_observed && (record.ended || record.last_bar == bar_count - 1);
+  trace.complete = is_complete(record, bar_count);
   trace.last_bar = record.ended ? bar_count - 1 : record.last_bar;
   trace.changes.kind = record.kind;
   trace.changes.idx.assign(slot.bars.begin(), slot.bars.end());

@@ -42,7 +42,7 @@ Result<std::string> encode_table_file(const Table& table, const TableFileOptions
 // A column of a Parquet file as the file declares it.
 struct FileColumn {
   std::string name;
-  std::string type;  // the physical type and what it means: "INT64", "INT64 TIMESTAMP(MICROS, UTC)", "BYTE_ARRAY STRING"
+  std::string type;  // physical, and what it means: "INT64", "INT64 TIMESTAMP(MICROS, UTC)", "BYTE_ARRAY STRING"
   bool is_nullable = false;
 
   bool operator==(const FileColumn&) const = default;

@@ -31,7 +31,6 @@ namespace {
 using Kind = Finding::Kind;
 using Rows = std::vector<IndexRow>;
 
-constexpr const char* kRunLock = ".lock";  // store/run_journals.h
 constexpr const char* kSealFault =
     ": does not vouch for itself; another program wrote it, or its member sha256 is damaged";
 
@@ -141,7 +140,8 @@ Status Verification::check_run(const RunLocation& run) {
     }
   }
   check_traces(run, *rows);
-  std::set<std::string> known = {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents, kRunLock};
+  std::set<std::string> known = {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents,
+                                 run_lock_path("")};
   if (description) {
     for (const RunDescription::File& entry : description->files) known.insert(entry.path);
   }
@@ -220,7 +220,8 @@ void Verification::check_traces(const RunLocation& run, const Rows& rows) {
   for (const IndexRow& row : rows) {
     ++summary_.trace_count;
     const std::optional<std::string> bytes = read(join_path(run.path, row.trace_path), row.trace_path);
-    if (!bytes || !is_as_recorded(row.trace_path, *bytes, row.file_size, to_hex(row.file_sha256)) || !is_deep_) continue;
+    if (!bytes || !is_as_recorded(row.trace_path, *bytes, row.file_size, to_hex(row.file_sha256))) continue;
+    if (!is_deep_) continue;
     const auto bars = bars_.find(row.data_id);
     const bool has_bars = bars != bars_.end() && bars->second.bars.has_value();
     tell_all(row.trace_path, check_trace_file(*bytes, row, has_bars ? &*bars->second.bars : nullptr));
@@ -259,7 +260,7 @@ void Verification::check_feed(const RunDescription::Feed& feed) {
   }
   if (!file.fault.empty()) return tell(Kind::damage, file.fault);
   if (is_recorded && !is_same) {
-    tell(Kind::problem, fmt::format("{}: other bytes than this run recorded, but the same bars", bars_path(feed.data_id)));
+    tell(Kind::problem, bars_path(feed.data_id) + ": other bytes than this run recorded, but the same bars");
   }
   if (!is_deep_ || feed.symbol.empty()) return;
   const Bars& bars = *file.bars;

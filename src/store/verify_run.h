@@ -34,8 +34,8 @@ enum class VerifyDepth {
 };
 
 // Reads every file of a store, or of the one run of the scope with its bars, and compares it with what run.json and
-// the index say of it. A run that is not finished is read by its journals. Tells each finding as soon as it is made and goes on; what cannot be read because of one is not
-// told again. Fails only where the disk does.
+// the index say of it. A run that is not finished is read by its journals. Tells each finding as soon as it is made and
+// goes on; what cannot be read because of one is not told again. Fails only where the disk does.
 Result<VerifySummary> verify_scope(FileSystem& files, const Scope& scope,
                                    const std::function<void(const Finding&)>& report,
                                    VerifyDepth depth = VerifyDepth::bytes);

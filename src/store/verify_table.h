@@ -17,9 +17,9 @@ std::optional<std::string> first_fault(size_t row_count,
 // What a column says on a row, for a message: NULL, a number, a time, hexadecimal digits, text between quotes.
 std::string cell_text(const TableColumn& column, size_t row);
 
-// How a table differs from what it should be, a line a column, with `source` as what says so ("the
-// configuration gives"): "row 3: column 'param_period' is 21, the configuration gives 20". Columns that are there beside the expected ones do not count, but
-// for those of parameters.
+// How a table differs from what it should be, a line a column, with `source` as what says so ("the configuration
+// gives"): "row 3: column 'param_period' is 21, the configuration gives 20". Columns that are there beside the expected
+// ones do not count, but for those of parameters.
 std::vector<std::string> compare_tables(const Table& expected, const Table& actual, const std::string& source,
                                         const std::function<bool(const std::string&)>& passes_over);
 

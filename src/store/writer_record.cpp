@@ -153,6 +153,10 @@ class WriterReader {
 
 }  // namespace
 
+bool is_complete(const TraceRecord& trace, BarIndex bar_count) {
+  return trace.last_bar >= 0 && (trace.ended || trace.last_bar == bar_count - 1);
+}
+
 Result<WriterRecord> read_writer_record(FileSystem& files, const WriterJournal& journal) {
   return WriterReader(files, journal).run();
 }

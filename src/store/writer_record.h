@@ -28,6 +28,9 @@ struct TraceRecord {
   uint32_t last_label = 0;
 };
 
+// Whether the trace reaches its end: something was observed, and then the end was said or the last bar was seen.
+bool is_complete(const TraceRecord& trace, BarIndex bar_count);
+
 // What one writer's journal holds: everything but the changes, which are read in passes.
 struct WriterRecord {
   struct Frame {

@@ -95,7 +95,9 @@ _CALL = re.compile(
     r"(?: (?P<error>E[A-Z0-9]+) \([^()]*\))?(?P<injected> \(INJECTED\))?(?: \(DELAYED\))?$"
 )
 # A descriptor with its path, or a name; strace escapes quotes and angle brackets inside.
-_PATH = re.compile(r'(?P<at>AT_FDCWD|(?<![\w"])\d+)<(?P<open>(?:[^<>\\]|\\.)*)>(?:\(deleted\))?|"(?P<name>(?:[^"\\]|\\.)*)"')
+_PATH = re.compile(
+    r'(?P<at>AT_FDCWD|(?<![\w"])\d+)<(?P<open>(?:[^<>\\]|\\.)*)>(?:\(deleted\))?|"(?P<name>(?:[^"\\]|\\.)*)"'
+)
 _TAKES_DIRECTORY = re.compile(r"(openat2?|\w+at2?)$")
 
 
@@ -224,9 +226,7 @@ def with_fault(program, args, fault, *, cwd=None, env=None, timeout=120):
         environment = {k: v for k, v in (os.environ if env is None else env).items() if not k.startswith("FAULTY_")}
         # AddressSanitizer wants to be the first library otherwise.
         sanitizer = ":".join(filter(None, [environment.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]))
-        done = _run(
-            [str(program), *map(str, args)], cwd, environment | faulty | {"ASAN_OPTIONS": sanitizer}, timeout
-        )
+        done = _run([str(program), *map(str, args)], cwd, environment | faulty | {"ASAN_OPTIONS": sanitizer}, timeout)
         if log.exists():
             lines = os.fsdecode(log.read_bytes()).splitlines()
             done.hits = [tuple(line.split(" ", 2)) for line in lines]

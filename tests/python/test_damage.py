@@ -1,7 +1,9 @@
 """What is damaged, missing or newer is said, with exit status 3 or 2, and never answered as if it were whole."""
 
+import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -69,6 +71,13 @@ def rows(folder, query, store="base"):
     return json.loads(out)
 
 
+def sealed(text):
+    """run.json or store.json with the digest of itself, as docs/format.md has it."""
+    seal = json.loads(text)["sha256"]
+    zeros = text.replace(seal, "0" * 64)
+    return text.replace(seal, hashlib.sha256(zeros.encode()).hexdigest())
+
+
 def test_a_missing_trace_is_damage_and_a_stray_one_none(folder):
     run, _ = record(folder)
     traces = sorted(run.rglob("traces/**/*.parquet"))
@@ -117,7 +126,11 @@ def test_damaged_bars_are_written_anew(folder, harm):
 def test_a_newer_format_is_refused(folder, file):
     record(folder)
     path = folder / file
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 99'))
+    edited = path.read_text().replace('"format_version": 1', '"format_version": 99')
+    path.write_text(edited)
+    code, _, err = call(folder, "list", "--store", "base")
+    assert code == 3 and file.removeprefix("base/") in err  # a flipped bit is no newer version
+    path.write_text(sealed(edited))
     for command in (["list"], ["show", "strategy_0"], ["trace", "strategy_0"], ["sql", "FROM strategies"]):
         code, _, err = call(folder, *command, "--store", "base")
         assert code == 2 and "99" in err and "newer" in err, command
@@ -210,3 +223,106 @@ def test_a_run_beside_the_one_that_one_stands_in(folder):
     code, _, err = call(run, *record_arguments("../r2"))
     assert code == 0, err
     assert len(rows(folder, "FROM runs")) == 2
+
+
+# --- verify ---
+
+
+def verify(folder, *arguments):
+    code, out, err = call(folder, "verify", *arguments)
+    return code, out.splitlines(), err
+
+
+def store_files(folder):
+    return [path for path in sorted((folder / "base").rglob("*")) if path.is_file()]
+
+
+def test_verify_finds_any_flipped_bit_and_any_cut(folder):
+    """All bytes with SIGNALBOOK_LONG_TESTS, else some of each file."""
+    record(folder)
+    choose = random.Random(20240327)
+    files = store_files(folder)
+    assert len(files) == 7
+    for path in files:
+        whole = path.read_bytes()
+        places = range(len(whole))
+        if "SIGNALBOOK_LONG_TESTS" not in os.environ:
+            places = sorted(choose.sample(places, 6))
+        for at in places:
+            flipped = bytearray(whole)
+            flipped[at] ^= 1 << choose.randrange(8)
+            for harmed in (flipped, whole[:at]):
+                path.write_bytes(harmed)
+                code, found, err = verify(folder, "base")
+                # Exit status 1 where the bars are the same, or a file does not vouch for itself any more.
+                assert code == 3 or (code == 1 and path.name not in ("strategy_index.parquet",)), (path, at, err)
+                assert any(path.name in line for line in found), (path, at, found, err)
+        path.write_bytes(whole)
+    assert verify(folder, "base")[0] == 0
+
+
+def test_verify_goes_on_where_store_json_is_damaged(folder):
+    run, _ = record(folder)
+    (folder / "base/.signalbook/store.json").write_text("{")
+    (trace, _) = sorted(run.rglob("traces/**/*.parquet"))
+    trace.write_bytes(b"")
+    code, found, _ = verify(folder, "base")
+    assert code == 3 and len(found) == 2
+    assert found[0].startswith(".signalbook/store.json: ") and trace.name in found[1]
+
+
+def forge(run, change):
+    """A trace that is wrong, in a run whose digests are all right."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    index_path, description_path = run / "strategy_index.parquet", run / "run.json"
+    index = pq.read_table(index_path)
+    row = index.to_pylist()[0]
+    trace_path = run / row["trace_path"]
+    trace = pq.read_table(trace_path)
+    metadata = trace.schema.metadata
+    required = [field.with_nullable(field.name == "metadata") for field in trace.schema]
+    columns = trace.to_pydict()
+    change(columns)
+    with pq.ParquetWriter(trace_path, pa.schema(required), store_schema=False) as writer:
+        writer.write_table(pa.table(columns, pa.schema(required)))
+        writer.add_key_value_metadata(metadata)
+    content = trace_path.read_bytes()
+    for name, value in {"file_size": len(content), "file_sha256": hashlib.sha256(content).digest()}.items():
+        place = index.schema.get_field_index(name)
+        values = [value, *index[name].to_pylist()[1:]]
+        index = index.set_column(place, index.schema.field(name), pa.array(values, index.schema.field(name).type))
+    pq.write_table(index, index_path, store_schema=False)
+    content, text = index_path.read_bytes(), description_path.read_text()
+    (entry,) = [file for file in json.loads(text)["files"] if file["path"] == index_path.name]
+    text = text.replace(entry["sha256"], hashlib.sha256(content).hexdigest())
+    text = text.replace(f'"size": {entry["size"]}', f'"size": {len(content)}')
+    description_path.write_text(sealed(text))
+    return row["trace_path"]
+
+
+@pytest.mark.parametrize("column, value, told", [("px", 1.0, None), ("px", float("inf"), "px"), ("idx", 3, "idx"),
+                                                 ("val", 5.0, "trace_hash"), ("sym", "X", "sym")])  # fmt: skip
+def test_verify_deep_reads_what_others_have_written(folder, column, value, told):
+    def change(columns):
+        columns[column][0] = value
+
+    run, _ = record(folder)
+    path = forge(run, change)
+    assert verify(folder, "base")[0] == 0
+    code, found, err = verify(folder, "base", "--deep")
+    if told is None:
+        assert (code, verify(folder, run / path)[0]) == (0, 0), (found, err)
+    else:
+        assert code == 3 and any(line.startswith(f"r: {path}: ") and told in line for line in found), found
+        assert verify(folder, run / path)[0] == 3
+
+
+def test_verify_of_one_trace_file(folder):
+    run, _ = record(folder)
+    (trace, _) = sorted(run.rglob("traces/**/*.parquet"))
+    assert verify(folder, trace)[0] == 0
+    trace.write_bytes(trace.read_bytes()[:-1])
+    code, found, err = verify(folder, trace)
+    assert code == 3 and len(found) == 1 and trace.name in found[0] and trace.name in err

@@ -544,6 +544,16 @@ def test_parameter_columns(recorded, tmp_path):
     assert found == expected and list(found) == list(expected)
 
 
+def test_seals(recorded):
+    """What run.json and store.json say of themselves, checked as the document does."""
+    blocks = FENCE.findall(text_of("format.md"))
+    (recipe,) = [body for language, _, body in blocks if language == "python" and "seal" in body]
+    for path in [recorded / "results/.signalbook/store.json", *recorded.glob("results/*/run.json")]:
+        assert recipe.count('"run.json"') == 1
+        code = recipe.replace('"run.json"', repr(str(path)))
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
+
+
 def test_json_examples(recorded, tmp_path):
     for name in ("bars.csv", "strategies.json", "signals.csv"):
         shutil.copy(recorded / name, tmp_path)
@@ -559,7 +569,13 @@ def test_json_examples(recorded, tmp_path):
         {"path": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files
     ]
     assert [file["path"] for file in shown["files"]] == [name for name, _ in files]
-    assert written | {"files": None} == shown | {"files": None}  # Parquet's own bytes change with its version
+    (feed,) = written["feeds"]
+    bars = (tmp_path / "results" / "bars" / f"{feed['data_id']}.parquet").read_bytes()
+    assert (feed["bars_size"], feed["bars_sha256"]) == (len(bars), hashlib.sha256(bars).hexdigest())
+    for described in (written, shown):  # Parquet's own bytes change with its version
+        described["files"] = described["sha256"] = None
+        described["feeds"][0]["bars_size"] = described["feeds"][0]["bars_sha256"] = None
+    assert written == shown
     assert [row[0] for row in table_under("## run.json and store.json", "member")] == list(written)
 
 

@@ -4,7 +4,6 @@ import signal
 import sys
 
 import pytest
-
 from faults import NAME_CALLS, SYNC_CALLS, Fault, parse_trace, traced, with_fault
 
 # Appends three lines to a file as careful programs do, and gives it its name.
@@ -45,9 +44,7 @@ def test_calls_in_order_with_their_paths(tmp_path, name):
 
 
 def test_a_call_that_strace_makes_fail(tmp_path):
-    done = traced(
-        sys.executable, [*COMMAND, tmp_path], ["fdatasync", "rename"], inject=["fdatasync:error=EIO:when=2"]
-    )
+    done = traced(sys.executable, [*COMMAND, tmp_path], ["fdatasync", "rename"], inject=["fdatasync:error=EIO:when=2"])
     assert done.code == 1 and "Errno 5" in done.err
     calls = in_folder(done.calls, tmp_path)
     assert [(c.name, c.result, c.error, c.injected) for c in calls] == [

@@ -152,7 +152,7 @@ struct CrashDisk::State {
   // Where a path leads: to 0 where nothing has the name. An errno when that cannot be said.
   struct Found {
     int error = 0;
-    Place place;          // not of the root
+    Place place;  // not of the root
     uint64_t number = 0;
   };
   Found find(const std::string& path) const {
@@ -224,8 +224,8 @@ struct CrashDisk::State {
     for (size_t i = changes.size(); i-- > 0;) {
       const Change& made = changes[i];
       becomes_durable[i] =
-          made.durable_with == number ||
-          std::any_of(made.entries.begin(), made.entries.end(), [&](const auto& e) { return needed.contains(e.first); });
+          made.durable_with == number || std::any_of(made.entries.begin(), made.entries.end(),
+                                                     [&](const auto& e) { return needed.contains(e.first); });
       if (!becomes_durable[i]) continue;
       for (const auto& entry : made.entries) needed.insert(entry.first);
     }
@@ -561,9 +561,8 @@ Result<std::optional<FileStamp>> CrashDisk::stamp(const std::string& path) {
   const State::Found found = state_->find_file(path);
   if (found.error != 0) return std::optional<FileStamp>();
   const Node& file = state_->nodes.at(found.number);
-  return std::optional(FileStamp{.size = static_cast<int64_t>(file.bytes.size()),
-                                 .modified_ns = file.modified_ns,
-                                 .number = file.number});
+  return std::optional(FileStamp{
+      .size = static_cast<int64_t>(file.bytes.size()), .modified_ns = file.modified_ns, .number = file.number});
 }
 
 Result<std::unique_ptr<FileLock>> CrashDisk::lock_file(const std::string& path, bool wait) {

@@ -26,7 +26,7 @@ class CrashDisk : public FileSystem {
  public:
   // An operation that changes the disk, or a lock. The same are counted as in FailingFileSystem.
   struct Operation {
-    int64_t number;  // from 0
+    int64_t number;           // from 0
     std::string_view action;  // "write", "append", "sync", "rename", ...
     const std::string& path;  // what it makes or changes; the first one of a sync
   };

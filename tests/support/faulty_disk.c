@@ -1,9 +1,9 @@
 // A library for LD_PRELOAD that makes system calls fail in a program that does not know of it, as a bad disk, a full
 // one or a signal would. Which ones, the environment says:
-//   FAULTY_CALL       open, read, write, close, fsync, fdatasync, syncfs, flock, ftruncate, rename, unlink, mkdir, rmdir
-//   FAULTY_PATH       a pattern (fnmatch; * also stands for /) of the file's path; all when not set
-//   FAULTY_FIRST      the first such call that is hit, from 1
-//   FAULTY_OUTCOMES   what happens to it and to those after it, with commas between:
+//   FAULTY_CALL       open, read, write, close, fsync, fdatasync, syncfs, flock, ftruncate, rename, unlink, mkdir,
+//   rmdir FAULTY_PATH       a pattern (fnmatch; * also stands for /) of the file's path; all when not set FAULTY_FIRST
+//   the first such call that is hit, from 1 FAULTY_OUTCOMES   what happens to it and to those after it, with commas
+//   between:
 //                       EIO, ENOSPC, EINTR, ...   it fails and does nothing; a close does close
 //                       short                     a read or a write of half of the bytes, which really happens
 //                       ok                        nothing
@@ -32,9 +32,9 @@ static long matching_calls;
 static const struct {
   const char *name;
   int error;
-} errors[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC}, {"EINTR", EINTR}, {"EDQUOT", EDQUOT}, {"EACCES", EACCES},
-              {"EROFS", EROFS},   {"EMFILE", EMFILE}, {"EFBIG", EFBIG}, {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN},
-              {"ENOLCK", ENOLCK}, {"ESTALE", ESTALE}};
+} errors[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC}, {"EINTR", EINTR},   {"EDQUOT", EDQUOT},
+              {"EACCES", EACCES}, {"EROFS", EROFS},   {"EMFILE", EMFILE}, {"EFBIG", EFBIG},
+              {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"ENOLCK", ENOLCK}, {"ESTALE", ESTALE}};
 
 static void wrong(const char *what) {
   dprintf(2, "faulty_disk: FAULTY_OUTCOMES: %s is unknown\n", what);
@@ -112,7 +112,8 @@ static int fails(int outcome) {
 
 static size_t half(size_t count) { return count > 1 ? count / 2 : count; }
 
-// ---- open ------------------------------------------------------------------------------------------------------------
+// ---- open
+// ------------------------------------------------------------------------------------------------------------
 
 static int open_at(int directory, const char *path, int flags, mode_t mode) {
   if (fails(outcome_of_path("open", directory, path))) return -1;
@@ -123,21 +124,21 @@ static mode_t mode_of(int flags, va_list arguments) {
   return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
 }
 
-#define OPEN(name)                                        \
-  int name(const char *path, int flags, ...) {            \
-    va_list arguments;                                    \
-    va_start(arguments, flags);                           \
-    const mode_t mode = mode_of(flags, arguments);        \
-    va_end(arguments);                                    \
-    return open_at(AT_FDCWD, path, flags, mode);          \
+#define OPEN(name)                                 \
+  int name(const char *path, int flags, ...) {     \
+    va_list arguments;                             \
+    va_start(arguments, flags);                    \
+    const mode_t mode = mode_of(flags, arguments); \
+    va_end(arguments);                             \
+    return open_at(AT_FDCWD, path, flags, mode);   \
   }
-#define OPENAT(name)                                        \
+#define OPENAT(name)                                          \
   int name(int directory, const char *path, int flags, ...) { \
-    va_list arguments;                                      \
-    va_start(arguments, flags);                             \
-    const mode_t mode = mode_of(flags, arguments);          \
-    va_end(arguments);                                      \
-    return open_at(directory, path, flags, mode);           \
+    va_list arguments;                                        \
+    va_start(arguments, flags);                               \
+    const mode_t mode = mode_of(flags, arguments);            \
+    va_end(arguments);                                        \
+    return open_at(directory, path, flags, mode);             \
   }
 OPEN(open)
 OPEN(open64)
@@ -146,7 +147,8 @@ OPENAT(openat64)
 int creat(const char *path, mode_t mode) { return open_at(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
-// ---- On descriptors --------------------------------------------------------------------------------------------------
+// ---- On descriptors
+// --------------------------------------------------------------------------------------------------
 
 ssize_t write(int file, const void *bytes, size_t count) {
   const int outcome = outcome_of_open("write", file);
@@ -183,10 +185,10 @@ ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
 }
 ssize_t pread64(int file, void *bytes, size_t count, off64_t offset) { return pread(file, bytes, count, offset); }
 
-#define ON_DESCRIPTOR(name)                                \
-  int name(int file) {                                     \
-    if (fails(outcome_of_open(#name, file))) return -1;    \
-    return (int)syscall(SYS_##name, file);                 \
+#define ON_DESCRIPTOR(name)                             \
+  int name(int file) {                                  \
+    if (fails(outcome_of_open(#name, file))) return -1; \
+    return (int)syscall(SYS_##name, file);              \
   }
 ON_DESCRIPTOR(fsync)
 ON_DESCRIPTOR(fdatasync)
@@ -209,7 +211,8 @@ int ftruncate(int file, off_t size) {
 }
 int ftruncate64(int file, off64_t size) { return ftruncate(file, size); }
 
-// ---- On names. A rename is told by where it leads ---------------------------------------------------------------------
+// ---- On names. A rename is told by where it leads
+// ---------------------------------------------------------------------
 
 int renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned flags) {
   if (fails(outcome_of_path("rename", to_directory, to))) return -1;
