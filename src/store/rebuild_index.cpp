@@ -279,6 +279,10 @@ Status Rebuild::describe_feeds() {
     feed.bar_count = static_cast<int64_t>(bars->size());
     feed.first_ts = bars->ts.front();
     feed.last_ts = bars->ts.back();
+    if (!feed.bars_sha256) {
+      feed.bars_size = static_cast<int64_t>(bytes->size());
+      feed.bars_sha256 = to_hex(sha256(*bytes));
+    }
     bar_counts[feed.data_id] = feed.bar_count;
   }
   for (IndexRow& row : rows_) {
