@@ -95,6 +95,8 @@ TEST(RebuildIndex, GivesTheSameBytes) {
 
 TEST(RebuildIndex, SaysWhatOnlyRunJsonKnew) {
   CrashDisk disk = committed_run();
+  const RunDescription::Feed feed = RunReader::open(disk, kRun).value()->description().feeds.at(0);
+  ASSERT_TRUE(feed.bars_sha256.has_value());
   remove(disk, kDescription);
   const Result<RebuildReport> report = rebuild(disk);
   ASSERT_TRUE(report.ok()) << report.status().message();
@@ -105,6 +107,8 @@ TEST(RebuildIndex, SaysWhatOnlyRunJsonKnew) {
   EXPECT_TRUE(description.tags.empty());
   ASSERT_EQ(description.feeds.size(), 1u);
   EXPECT_EQ(description.feeds[0].bar_count, 12);
+  EXPECT_EQ(description.feeds[0].bars_sha256, feed.bars_sha256);
+  EXPECT_EQ(description.feeds[0].bars_size, feed.bars_size);
 }
 
 TEST(RebuildIndex, OfAWholeRunChangesNothing) {

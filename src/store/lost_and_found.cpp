@@ -69,7 +69,8 @@ Status LostAndFound::write_note() {
 
 Status LostAndFound::take(const std::vector<LostFile>& lost) {
   if (lost.empty()) return Status();
-  const bool is_new = directory_.empty() || std::ranges::any_of(lost, [&](const LostFile& f) { return is_taken(f.path); });
+  const bool is_new =
+      directory_.empty() || std::ranges::any_of(lost, [&](const LostFile& file) { return is_taken(file.path); });
   if (is_new) SB_RETURN_IF_ERROR(make_directory());
   const size_t first = in_note_.size();
   for (const LostFile& file : lost) {

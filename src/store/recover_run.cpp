@@ -142,7 +142,8 @@ Status Recovery::dispose_of_journals() {
 }
 
 Status Recovery::find_temporaries(const std::string& directory, std::vector<LostFile>& found) {
-  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(join_path(run_path_, directory)));
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries,
+                      files_.list_directory(join_path(run_path_, directory)));
   for (const DirectoryEntry& entry : entries) {
     const std::string path = join_path(directory, entry.name);
     if (entry.is_link || path == file_name_of(journal_directory(run_path_))) continue;

@@ -211,7 +211,7 @@ Status Inspection::look_at_journals() {
     }
     if (journal.is_suspect) {
       found_.remarks.push_back(
-          fmt::format("writer {}: the disk failed to take its journal; what it had not acknowledged by then may be gone",
+          fmt::format("writer {}: the disk failed to take its journal; what it had not acknowledged may be gone",
                       writer.writer));
     }
     SB_RETURN_IF_ERROR(look_at_bars(writer));
@@ -304,7 +304,8 @@ Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
     if (entry.is_directory && entry.name == file::kTracesDirectory) return true;
     if (!entry.is_directory && entry.name == lock) return true;
     for (const char* name : {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents}) {
-      if (!entry.is_directory && (entry.name == name || entry.name == name + std::string(kTemporarySuffix))) return true;
+      const bool is_named = entry.name == name || entry.name == name + std::string(kTemporarySuffix);
+      if (!entry.is_directory && is_named) return true;
     }
   }
   if (!entries.empty()) return false;
