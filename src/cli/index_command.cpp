@@ -11,7 +11,8 @@ namespace signalbook::cli {
 Status run_index_rebuild(const IndexRebuildOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::string run, find_run_directory(options.run, options.common));
   SB_ASSIGN_OR_RETURN(const int64_t now, current_time());
-  SB_ASSIGN_OR_RETURN(const RebuildReport report, rebuild_index(posix_file_system(), run, {.is_dry = false, .now = now}));
+  SB_ASSIGN_OR_RETURN(const RebuildReport report,
+                      rebuild_index(posix_file_system(), run, {.is_dry = false, .now = now}));
   if (!options.common.quiet) {
     fmt::print("{}: {}\n", escape_control_characters(to_valid_utf8(run)),
                report.changed ? "its index is made anew" : "its index says what the traces say, nothing was changed");

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include "base/utf8.h"
 #include "cli/text_table.h"
 
@@ -36,9 +38,15 @@ std::string count_traces(const RunSummary& summary) {
 }
 
 void print_moved(const std::vector<MovedFile>& moved, bool is_dry) {
-  for (const MovedFile& file : moved) {
-    const std::string verb = fmt::format("{}{}", is_dry ? "would be " : "", file.is_copied ? "copied" : "moved");
-    print_fact(file.is_copied ? "copied" : "moved", fmt::format("{} {} to {}: {}", file.from, verb, file.to, file.why));
+  constexpr size_t kMostNamed = 20;
+  const auto shorten = [](std::string_view path) { return path.starts_with("./") ? path.substr(2) : path; };
+  for (size_t i = 0; i < moved.size() && i < kMostNamed; ++i) {
+    const MovedFile& file = moved[i];
+    print_fact(file.is_copied ? "copied" : "moved", fmt::format("{}{} to {}: {}", is_dry ? "(not yet) " : "", file.from,
+                                                                shorten(file.to), file.why));
+  }
+  if (moved.size() > kMostNamed) {
+    print_fact("moved", fmt::format("{} more; NOTE.txt beside them lists all", moved.size() - kMostNamed));
   }
 }
 

@@ -176,7 +176,7 @@ class LongFormRecorder {
     }
     ended_ = true;
     input_.stop();
-    return Status();
+    return recording_.writer.end_input();  // with this row, so that whoever resumes behind it knows
   }
 
   Status record_signal(const LongColumns& columns, size_t row, int64_t number, const std::string& id, size_t feed,

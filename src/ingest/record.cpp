@@ -66,7 +66,6 @@ class Recorder {
     } else if (!recorded.ok()) {
       return give_up(recorded);
     } else if (request_.is_one_of_several) {
-      SB_RETURN_IF_ERROR(finish_traces());
       SB_RETURN_IF_ERROR(writer_->close());
       outcome_.end = RecordOutcome::End::closed;
     } else {
@@ -154,17 +153,24 @@ class Recorder {
                            .strategies = {},
                            .warnings = &outcome_.warnings};
     SB_RETURN_IF_ERROR(add_feeds_and_strategies(recording));
+    if (request_.stream && request_.stream->resume) SB_RETURN_IF_ERROR(request_.stream->resume(begin_));
+    // What died behind the end of its input lacks nothing but the commit.
+    if (!writer_->input_ended()) SB_RETURN_IF_ERROR(record_signals(recording));
+    // A file is given whole each time, so there is no row to go on from, whatever was there before.
+    if (!request_.stream) SB_RETURN_IF_ERROR(writer_->set_position(0));
+    if (!request_.is_one_of_several) {
+      if (const auto warning = warn_of_silent(*writer_, recording)) outcome_.warnings.push_back(*warning);
+    }
+    SB_RETURN_IF_ERROR(writer_->end_input());
+    return request_.stream ? progress_->finish() : Status();
+  }
+
+  Status record_signals(Recording& recording) {
     if (request_.stream) SB_RETURN_IF_ERROR(open_stream());
     const Status recorded =
         is_long_form(*signals_) ? record_long_form(*signals_, recording) : record_wide_form(*signals_, recording);
     if (!recorded.ok()) return recorded.at(signals_name());
-    if (!signals_->is_ended()) return closed_without_end();
-    // A file is given whole each time, so there is no row to go on from, whatever was there before.
-    SB_RETURN_IF_ERROR(request_.stream ? progress_->finish() : writer_->set_position(0));
-    if (!request_.is_one_of_several) {
-      if (const auto warning = warn_of_silent(*writer_, recording)) outcome_.warnings.push_back(*warning);
-    }
-    return Status();
+    return signals_->is_ended() ? Status() : closed_without_end();
   }
 
   Status add_feeds_and_strategies(Recording& recording) {
@@ -187,7 +193,6 @@ class Recorder {
 
   Status open_stream() {
     const SignalStream& stream = *request_.stream;
-    if (stream.resume) SB_RETURN_IF_ERROR(stream.resume(begin_));
     auto bytes = std::make_unique<ByteStream>(stream.descriptor, request_.interrupt_descriptor,
                                               [this] { return progress_->idle(); });
     auto opened = open_stream_input(std::move(bytes),
@@ -230,11 +235,6 @@ class Recorder {
     }
     return error.with(fmt::format("; {} durable: go on with --resume, or finish with: signalbook recover {}",
                                   count_rows(durable), request_.run_path));
-  }
-
-  Status finish_traces() {
-    for (size_t trace = 0; trace < writer_->trace_count(); ++trace) SB_RETURN_IF_ERROR(writer_->finish_trace(trace));
-    return Status();
   }
 
   FileSystem& files_;

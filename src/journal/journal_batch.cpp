@@ -33,6 +33,7 @@ enum BlockType : uint32_t {
   kLabelChanges = 7,
   kPrices = 8,
   kObserved = 9,
+  kInputEnd = 10,  // one item of no bytes
 };
 // A reader that does not know a type with this bit may pass it over.
 constexpr uint32_t kOptionalBit = 0x80000000;
@@ -211,6 +212,7 @@ bool take_block(const BlockHeader& header, std::string_view bytes, JournalBatch*
     case kLabelChanges: return take_items(count, bytes, &batch->label_changes);
     case kPrices: return take_items(count, bytes, &batch->prices);
     case kObserved: return take_items(count, bytes, &batch->observed);
+    case kInputEnd: return batch->input_ended = count == 1 && bytes.empty();
     default: *known = false; return true;
   }
 }
@@ -230,17 +232,18 @@ void JournalBatch::clear() {
   label_changes.clear();
   prices.clear();
   observed.clear();
+  input_ended = false;
 }
 
 bool JournalBatch::empty() const {
   return feeds.empty() && strategies.empty() && traces.empty() && labels.empty() && changes.empty() &&
-         label_changes.empty() && prices.empty() && observed.empty();
+         label_changes.empty() && prices.empty() && observed.empty() && !input_ended;
 }
 
 size_t JournalBatch::byte_count() const {
   return sizeof(BlockHeader) + sizeof(BatchHead) + block_size(feeds) + block_size(strategies) + block_size(traces) +
          block_size(labels) + block_size(changes) + block_size(label_changes) + block_size(prices) +
-         block_size(observed);
+         block_size(observed) + (input_ended ? sizeof(BlockHeader) : 0);
 }
 
 void encode_batch(const JournalBatch& batch, std::string* bytes) {
@@ -259,6 +262,7 @@ void encode_batch(const JournalBatch& batch, std::string* bytes) {
   append_block(kLabelChanges, batch.label_changes, bytes);
   append_block(kPrices, batch.prices, bytes);
   append_block(kObserved, batch.observed, bytes);
+  if (batch.input_ended) append_plain(BlockHeader{.type = kInputEnd, .item_count = 1, .byte_count = 0}, bytes);
 }
 
 Status decode_batch(std::string_view payload, JournalBatch* batch) {

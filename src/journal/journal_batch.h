@@ -90,6 +90,8 @@ struct JournalBatch {
   // How much of its input the writer had handed over, in the caller's own count (rows of a stream), with all of it in
   // this batch or one before.
   int64_t position = 0;
+  // The writer's input has come to its end: it needs nothing more to finish its traces.
+  bool input_ended = false;
 
   bool operator==(const JournalBatch&) const = default;
 

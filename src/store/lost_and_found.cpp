@@ -69,7 +69,8 @@ Status LostAndFound::write_note() {
 
 Status LostAndFound::take(const std::vector<LostFile>& lost) {
   if (lost.empty()) return Status();
-  const bool is_new = directory_.empty() || std::ranges::any_of(lost, [&](const LostFile& f) { return is_taken(f.path); });
+  const bool is_new =
+      directory_.empty() || std::ranges::any_of(lost, [&](const LostFile& file) { return is_taken(file.path); });
   if (is_new) SB_RETURN_IF_ERROR(make_directory());
   const size_t first = in_note_.size();
   for (const LostFile& file : lost) {
@@ -82,12 +83,18 @@ Status LostAndFound::take(const std::vector<LostFile>& lost) {
   if (is_dry_) return Status();
   SB_RETURN_IF_ERROR(write_note());
 
-  std::set<std::string> sources, targets;  // directories that change
+  // Where they go is durable before they do, and that they are there before it is that they are not where they were:
+  // whatever dies in between, a file has one name at least.
+  std::set<std::string> sources, targets = {directory_};
+  for (size_t i = first; i < in_note_.size(); ++i) {
+    SB_RETURN_IF_ERROR(create_directories(files_, parent_path(in_note_[i].to)));
+    for (std::string path = parent_path(in_note_[i].to); path != directory_; path = parent_path(path))
+      targets.insert(path);
+  }
+  for (const std::string& path : targets) SB_RETURN_IF_ERROR(files_.sync_directory(path));
   std::vector<std::string> copies;
   for (size_t i = first; i < in_note_.size(); ++i) {
     const MovedFile& file = in_note_[i];
-    SB_RETURN_IF_ERROR(create_directories(files_, parent_path(file.to)));
-    for (std::string path = parent_path(file.to); path != directory_; path = parent_path(path)) targets.insert(path);
     if (file.is_copied) {
       SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(file.from));
       SB_RETURN_IF_ERROR(files_.write_new_file(file.to, bytes));
@@ -98,8 +105,6 @@ Status LostAndFound::take(const std::vector<LostFile>& lost) {
     }
   }
   if (!copies.empty()) SB_RETURN_IF_ERROR(files_.sync_files(copies));
-  targets.insert(directory_);
-  // The new names first: whatever dies in between, a file has one name at least.
   for (const std::string& path : targets) SB_RETURN_IF_ERROR(files_.sync_directory(path));
   for (const std::string& path : sources) SB_RETURN_IF_ERROR(files_.sync_directory(path));
   return Status();

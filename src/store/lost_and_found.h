@@ -23,9 +23,9 @@ struct MovedFile {
   bool is_copied = false;
 };
 
-// Where a store keeps what was taken out of a run. Nothing is ever deleted: <store>/.signalbook/lost+found/<run_id>-<n>/
-// has it under its path within the run, and a NOTE.txt that says what it is, when and why it was moved and how to put
-// it back.
+// Where a store keeps what was taken out of a run. Nothing is ever deleted:
+// <store>/.signalbook/lost+found/<run_id>-<n>/ has it under its path within the run, and a NOTE.txt that says what it
+// is, when and why it was moved and how to put it back.
 class LostAndFound {
  public:
   // `now`: microseconds since 1970 UTC, for the note. A dry one changes nothing and tells what it would do.

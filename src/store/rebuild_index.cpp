@@ -12,11 +12,11 @@
 #include "base/digest.h"
 #include "base/time_text.h"
 #include "format/content_hash.h"
+#include "format/file_names.h"
 #include "format/strategy_identity.h"
 #include "format/strategy_parameters.h"
 #include "format/strategy_tree.h"
 #include "format/trace_schema.h"
-#include "format/file_names.h"
 #include "store/bars_file.h"
 #include "store/parse_time.h"
 #include "store/run_journals.h"
@@ -170,7 +170,9 @@ Status Rebuild::read_traces() {
     }
     if (row.status().code() == StatusCode::io_error) return row.status();
     report_.damage.push_back(row.status().message() + "; left out");
-    damaged_traces_.push_back({.path = path, .why = row.status().message()});
+    std::string why = row.status().message();
+    if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
+    damaged_traces_.push_back({.path = path, .why = std::move(why)});
   }
   if (!rows_.empty()) return Status();
   return Status::not_found(paths.empty()
@@ -205,8 +207,8 @@ Status Rebuild::read_old_description(const RunDescription* fallback) {
   return Status();
 }
 
-// Aliases and the ends that were said stand in the index alone. A row of an older one counts where it tells of this very
-// trace, also when the rest of that index is not what was written.
+// Aliases and the ends that were said stand in the index alone. A row of an older one counts where it tells of this
+// very trace, also when the rest of that index is not what was written.
 void Rebuild::add_what_the_index_knew() {
   using Key = std::tuple<std::string, Digest>;
   std::map<Key, IndexRow> known;
@@ -277,6 +279,10 @@ Status Rebuild::describe_feeds() {
     feed.bar_count = static_cast<int64_t>(bars->size());
     feed.first_ts = bars->ts.front();
     feed.last_ts = bars->ts.back();
+    if (!feed.bars_sha256) {
+      feed.bars_size = static_cast<int64_t>(bytes->size());
+      feed.bars_sha256 = to_hex(sha256(*bytes));
+    }
     bar_counts[feed.data_id] = feed.bar_count;
   }
   for (IndexRow& row : rows_) {
@@ -384,15 +390,16 @@ Result<RebuildReport> rebuild_index(FileSystem& files, const std::string& given_
   const auto check_journal = [&]() -> Status {
     SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(run_path)));
     if (!has_journal) return Status();
-    return Status::invalid(fmt::format("{} has a journal: it is being written, or died; finish it with signalbook recover",
-                                       run_path));
+    return Status::invalid(fmt::format(
+        "{} has a journal: it is being written, or died; finish it with signalbook recover", run_path));
   };
   SB_RETURN_IF_ERROR(check_journal());
   std::unique_ptr<RunLock> lock;
   if (!options.is_dry) {
     SB_ASSIGN_OR_RETURN(lock, RunLock::take(files, run_path, /*wait=*/false));
     if (lock == nullptr) {
-      return Status::invalid(fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
+      return Status::invalid(
+          fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
     }
     SB_RETURN_IF_ERROR(check_journal());
   }

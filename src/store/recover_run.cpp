@@ -142,7 +142,8 @@ Status Recovery::dispose_of_journals() {
 }
 
 Status Recovery::find_temporaries(const std::string& directory, std::vector<LostFile>& found) {
-  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(join_path(run_path_, directory)));
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries,
+                      files_.list_directory(join_path(run_path_, directory)));
   for (const DirectoryEntry& entry : entries) {
     const std::string path = join_path(directory, entry.name);
     if (entry.is_link || path == file_name_of(journal_directory(run_path_))) continue;
@@ -162,16 +163,14 @@ Status Recovery::take_leftovers() {
   if (options_.is_dry && writes) return Status();
   std::vector<LostFile> leftovers;
   SB_RETURN_IF_ERROR(find_temporaries("", leftovers));
-  if (rule_.action == RecoveryAction::finish) {
-    const std::string index_path = join_path(run_path_, file::kStrategyIndex);
-    SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(index_path));
-    SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, decode_index(bytes, index_path));
-    std::set<std::string> named;
-    for (const IndexRow& row : rows) named.insert(row.trace_path);
-    SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
-    for (const std::string& path : paths) {
-      if (!named.contains(path)) leftovers.push_back({.path = path, .why = "written by an earlier commit that died"});
-    }
+  const std::string index_path = join_path(run_path_, file::kStrategyIndex);
+  SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(index_path));
+  SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, decode_index(bytes, index_path));
+  std::set<std::string> named;
+  for (const IndexRow& row : rows) named.insert(row.trace_path);
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  for (const std::string& path : paths) {
+    if (!named.contains(path)) leftovers.push_back({.path = path, .why = "no row of the index speaks of it"});
   }
   return lost_.take(leftovers);
 }

@@ -15,7 +15,7 @@ enum class WritersFact : uint8_t { gone, alive };
 // .journal/, all writers together. An end that a crash cut off is no damage.
 enum class JournalFact : uint8_t {
   none,        // there is no such directory
-  empty,       // nothing was recorded in it
+  empty,       // nothing was recorded in it, or somebody died removing it after a commit
   whole,       // every frame is what was written
   damaged,     // a frame is not, or a trace that the index names is in none; some traces can be read
   unreadable,  // a frame is not, and no trace can be read

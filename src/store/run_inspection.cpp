@@ -23,6 +23,13 @@ namespace signalbook {
 
 namespace {
 
+// Journals, or what is left of them where somebody died removing them.
+Result<bool> has_journals(FileSystem& files, const std::string& run_path) {
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(journal_directory(run_path)));
+  if (exists) return true;
+  return files.directory_exists(done_journal_directory(run_path));
+}
+
 class Inspection {
  public:
   Inspection(FileSystem& files, const std::string& run_path) : files_(files), run_path_(run_path) {}
@@ -49,7 +56,7 @@ class Inspection {
 
   void tell_damage(const std::string& name, const std::string& what) {
     found_.damage.push_back(what);
-    found_.damaged_files.push_back({.path = name, .why = what});
+    found_.damaged_files.push_back({.path = name, .why = "damaged; the run has another now"});
   }
 
   Status look_at_description();
@@ -92,9 +99,15 @@ Status Inspection::look_at_description() {
   facts().description = components.ok() ? DescriptionFact::whole : DescriptionFact::damaged;
   if (!components.ok()) {
     SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path_of(file::kStrategyComponents)));
+    SB_ASSIGN_OR_RETURN(const bool is_committed, files_.file_exists(path_of(file::kStrategyIndex)));
     const std::string what = fmt::format("{}: {}", file::kStrategyComponents,
                                          exists ? "not the bytes that run.json speaks of" : "missing");
-    exists ? tell_damage(file::kStrategyComponents, what) : found_.damage.push_back(what);
+    // Before the commit a crash may leave the name of one without that of the other.
+    if (is_committed) found_.damage.push_back(what);
+    if (exists) {
+      found_.damaged_files.push_back(
+          {.path = file::kStrategyComponents, .why = "not what run.json speaks of; the run has another now"});
+    }
   }
   description_ = std::move(description).value();
   return Status();
@@ -182,7 +195,7 @@ void Inspection::describe(const WriterRecord& writer) {
 }
 
 Status Inspection::look_at_journals() {
-  SB_ASSIGN_OR_RETURN(const bool exists, files_.directory_exists(journal_directory(run_path_)));
+  SB_ASSIGN_OR_RETURN(const bool exists, has_journals(files_, run_path_));
   if (!exists) return Status();
   SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals(files_, run_path_));
   bool is_damaged = false;
@@ -198,7 +211,7 @@ Status Inspection::look_at_journals() {
     }
     if (journal.is_suspect) {
       found_.remarks.push_back(
-          fmt::format("writer {}: the disk failed to take its journal; what it had not acknowledged by then may be gone",
+          fmt::format("writer {}: the disk failed to take its journal; what it had not acknowledged may be gone",
                       writer.writer));
     }
     SB_RETURN_IF_ERROR(look_at_bars(writer));
@@ -284,12 +297,15 @@ Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std
 
 Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(path));
-  const std::string journal = file_name_of(journal_directory(path)), lock = file_name_of(run_lock_path(path));
+  SB_ASSIGN_OR_RETURN(const bool has_journal, has_journals(files, path));
+  if (has_journal) return true;
+  const std::string lock = file_name_of(run_lock_path(path));
   for (const DirectoryEntry& entry : entries) {
-    if (entry.is_directory && (entry.name == journal || entry.name == file::kTracesDirectory)) return true;
+    if (entry.is_directory && entry.name == file::kTracesDirectory) return true;
     if (!entry.is_directory && entry.name == lock) return true;
     for (const char* name : {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents}) {
-      if (!entry.is_directory && (entry.name == name || entry.name == name + std::string(kTemporarySuffix))) return true;
+      const bool is_named = entry.name == name || entry.name == name + std::string(kTemporarySuffix);
+      if (!entry.is_directory && is_named) return true;
     }
   }
   if (!entries.empty()) return false;
@@ -319,7 +335,7 @@ Result<std::vector<std::string>> list_unfinished_runs(FileSystem& files, const s
     if (!inside.ok() || inside->empty()) continue;  // none of ours
     SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, path));
     SB_ASSIGN_OR_RETURN(const bool is_finished, files.file_exists(join_path(path, file::kStrategyIndex)));
-    SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(path)));
+    SB_ASSIGN_OR_RETURN(const bool has_journal, has_journals(files, path));
     if (is_run && (!is_finished || has_journal)) names.push_back(entry.name);
   }
   return names;

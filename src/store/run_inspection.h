@@ -29,9 +29,9 @@ struct RunInspection {
 // Whether a directory is, or was to be, a run: it holds something that only runs have.
 Result<bool> looks_like_run(FileSystem& files, const std::string& path);
 
-// Reads everything in it, and changes nothing. Whoever wants to act on it holds the run's lock and those of its writers,
-// and says so; otherwise a writer that lives is told by the lock of its journal. NotFound when there is no such
-// directory, or when it is no run; Invalid when a newer Signalbook wrote it; IoError when the disk refuses.
+// Reads everything in it, and changes nothing. Whoever wants to act on it holds the run's lock and those of its
+// writers, and says so; otherwise a writer that lives is told by the lock of its journal. NotFound when there is no
+// such directory; Invalid when a newer Signalbook wrote it; IoError when the disk refuses.
 Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked);
 
 // The runs of a store that are not finished, or have a journal: their names, sorted.

@@ -264,6 +264,13 @@ Status RunWriter::finish_trace(size_t trace) {
   return Status();
 }
 
+Status RunWriter::end_input() {
+  for (size_t trace = 0; trace < traces_.size(); ++trace) SB_RETURN_IF_ERROR(finish_trace(trace));
+  journal_->batch().input_ended = true;
+  input_ended_ = true;
+  return Status();
+}
+
 Status RunWriter::check_repeats(size_t trace, BarIndex bar, double value) const {
   const Trace& state = traces_[trace];
   if (bar != state.encoder.last_bar() || state.change_count == 0 || std::isnan(value)) return Status();

@@ -82,6 +82,11 @@ class RunWriter {
   // The end is said: the signal holds until the last bar of the feed.
   Status finish_trace(size_t trace);
 
+  // The end of the input is said: all traces are at their ends, and a writer that resumes behind this only has to
+  // commit. commit() says it, too.
+  Status end_input();
+  bool input_ended() const { return input_ended_; }
+
   // The caller's own count of what it has handed over (rows of a stream); everything before this call is in it.
   Status set_position(int64_t position);
   int64_t position() const { return journal_->batch().position; }  // at first, how far a writer that resumes had come
@@ -168,6 +173,7 @@ class RunWriter {
 
   std::unique_ptr<FileLock> writer_lock_;
   std::unique_ptr<JournalWriter> journal_;
+  bool input_ended_ = false;
   Status failure_;  // of the disk: nothing more is taken
   std::chrono::steady_clock::time_point last_sync_;
 

@@ -202,6 +202,7 @@ Status RunWriter::resume_from(const WriterJournal& journal, JournalHeader header
   SB_RETURN_IF_ERROR(files_.sync_directory(journal_directory(run_path_)));
 
   resumed_feeds_ = record.feeds;
+  input_ended_ = record.input_ended;
   for (const JournalStrategy& strategy : record.strategies) {
     SB_ASSIGN_OR_RETURN(const JsonValue config, parse_json(strategy.config));
     SB_ASSIGN_OR_RETURN(const JsonValue node, normalize_strategy(config));
@@ -248,7 +249,7 @@ Status RunWriter::close() {
 Result<RunSummary> RunWriter::commit() {
   SB_RETURN_IF_ERROR(failure_);
   if (traces_.empty()) return Status::invalid("there is no trace to record");
-  for (size_t trace = 0; trace < traces_.size(); ++trace) SB_RETURN_IF_ERROR(finish_trace(trace));
+  SB_RETURN_IF_ERROR(end_input());
   SB_RETURN_IF_ERROR(write_frame());
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> run_lock, RunLock::take(files_, run_path_, /*wait=*/true));
   SB_ASSIGN_OR_RETURN(const WriterLocks others, lock_writers(files_, run_path_, options_.writer));

@@ -113,6 +113,7 @@ class WriterReader {
     }
     if (frame.min_trace <= frame.max_trace) record_.frames.push_back(frame);
     record_.position = batch.position;
+    record_.input_ended = record_.input_ended || batch.input_ended;
     return Status();
   }
 

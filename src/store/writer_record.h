@@ -49,6 +49,7 @@ struct WriterRecord {
   std::vector<std::string> labels;
   std::vector<TraceRecord> traces;
   int64_t position = 0;
+  bool input_ended = false;
   int64_t whole_bytes = 0;          // of the last segment
   int64_t torn_bytes = 0;           // dropped, of all segments
   std::vector<std::string> damage;  // a line each, file in front

@@ -1,6 +1,6 @@
 """The documents say what the program does: their commands run, their vectors and tables hold, their links lead somewhere.
 
-UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md and docs/find.md print, and nothing else: vectors are never regenerated.
+UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, docs/find.md and docs/recover.md print, and nothing else: vectors are never regenerated.
 """
 
 import csv
@@ -153,6 +153,29 @@ class Find(Record):
 def test_find_runs_as_written(tmp_path):
     follow(Find(tmp_path), "find.md")
     assert (tmp_path / "results" / "in_sample").is_dir()
+
+
+# --- docs/recover.md ---
+
+
+class Recover(Find):
+    """Breaks files as well: every line is run, and of those that fail the lines of signalbook do."""
+
+    def run_shell(self, body, must_fail):
+        printed = ""
+        for line in body.splitlines():
+            done = subprocess.run(
+                ["bash", "-c", line], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            )
+            is_ours = line.startswith("signalbook")
+            assert (done.returncode != 0) == (must_fail and is_ours), (line, done.stdout, done.stderr)
+            printed += (f"$ {line}\n" if is_ours else "") + done.stdout + done.stderr
+        return re.sub(r" +$", "", printed, flags=re.MULTILINE)
+
+
+def test_recover_runs_as_written(tmp_path):
+    follow(Recover(tmp_path), "recover.md")
+    assert (tmp_path / "results" / ".signalbook" / "lost+found" / "in_sample-1" / "NOTE.txt").is_file()
 
 
 # --- docs/sql.md ---

@@ -67,7 +67,8 @@ inline RunOptions writer_options(const std::string& writer = "main") {
 }
 
 // Two strategies, of which one is made of others, and a classifier on twelve bars; up to `bars` of them are recorded.
-// A sync after each and one behind all, so that any of them is damage, and no torn end, when it is not what was written.
+// A sync after each and one behind all, so that any of them is damage, and no torn end, when it is not what was
+// written.
 inline Status record_states_run(RunWriter& run, BarIndex bars = 12) {
   SB_ASSIGN_OR_RETURN(const size_t feed, run.add_feed(make_small_bars(12)));
   const char* const configs[] = {
