@@ -54,8 +54,7 @@ Status write_plainly(FileSystem& files, const std::string& path, const std::stri
   const JournalOptions options;
   int64_t waiting = 0;
   for (size_t begin = 0; begin < bytes.size(); begin += static_cast<size_t>(options.frame_bytes)) {
-    const std::string_view piece =
-        std::string_view(bytes).substr(begin, static_cast<size_t>(options.frame_bytes));
+    const std::string_view piece = std::string_view(bytes).substr(begin, static_cast<size_t>(options.frame_bytes));
     SB_RETURN_IF_ERROR(file->append(piece));
     waiting += static_cast<int64_t>(piece.size());
     if (waiting < options.sync_bytes) continue;
@@ -67,13 +66,13 @@ Status write_plainly(FileSystem& files, const std::string& path, const std::stri
 
 Status read_journal(FileSystem& files, const std::string& path, int64_t change_count) {
   int64_t found = 0;
-  const auto scan =
-      scan_journal(files, path, std::nullopt, [&](const JournalBatch& batch, const JournalPlace&) {
-        found += static_cast<int64_t>(batch.changes.size());
-        return Status();
-      });
+  const auto scan = scan_journal(files, path, std::nullopt, [&](const JournalBatch& batch, const JournalPlace&) {
+    found += static_cast<int64_t>(batch.changes.size());
+    return Status();
+  });
   SB_RETURN_IF_ERROR(scan.status());
-  return found == change_count ? Status() : Status::damaged(fmt::format("{} changes in place of {}", found, change_count));
+  return found == change_count ? Status()
+                               : Status::damaged(fmt::format("{} changes in place of {}", found, change_count));
 }
 
 Status measure(const std::string& directory, int64_t change_count, int turns) {
@@ -89,29 +88,24 @@ Status measure(const std::string& directory, int64_t change_count, int turns) {
       return status;
     };
     const JournalOptions never{.sync_bytes = kNever, .sync_milliseconds = kNever};
-    SB_RETURN_IF_ERROR(
-        timed(append, [&] { return write_journal(files, path("append"), change_count, never, false); }));
+    SB_RETURN_IF_ERROR(timed(append, [&] { return write_journal(files, path("append"), change_count, never, false); }));
     SB_ASSIGN_OR_RETURN(const std::string bytes, files.read_file(path("append")));
     byte_count = bytes.size();
     SB_RETURN_IF_ERROR(files.remove_file(path("append")));
-    const auto run_plain = [&] {
-      return timed(plain, [&] { return write_plainly(files, path("plain"), bytes); });
-    };
+    const auto run_plain = [&] { return timed(plain, [&] { return write_plainly(files, path("plain"), bytes); }); };
     if (turn % 2 == 0) SB_RETURN_IF_ERROR(run_plain());
-    SB_RETURN_IF_ERROR(
-        timed(durable, [&] { return write_journal(files, path("durable"), change_count, {}, true); }));
+    SB_RETURN_IF_ERROR(timed(durable, [&] { return write_journal(files, path("durable"), change_count, {}, true); }));
     if (turn % 2 == 1) SB_RETURN_IF_ERROR(run_plain());
     SB_RETURN_IF_ERROR(timed(scan, [&] { return read_journal(files, path("durable"), change_count); }));
     ratio.push_back(plain.back() / durable.back());
     for (const char* what : {"plain", "durable"}) SB_RETURN_IF_ERROR(files.remove_file(path(what)));
   }
   const auto changes = static_cast<double>(change_count), megabytes = static_cast<double>(byte_count) / 1e6;
-  fmt::print(
-      R"({{"bytes_a_change": {:.2f}, "append_million_a_second": {:.1f}, "durable_mb_a_second": {:.0f}, )"
-      R"("plain_mb_a_second": {:.0f}, "durable_to_plain": {:.2f}, "scan_mb_a_second": {:.0f}}})"
-      "\n",
-      static_cast<double>(byte_count) / changes, changes / median(append) / 1e6, megabytes / median(durable),
-      megabytes / median(plain), median(ratio), megabytes / median(scan));
+  fmt::print(R"({{"bytes_a_change": {:.2f}, "append_million_a_second": {:.1f}, "durable_mb_a_second": {:.0f}, )"
+             R"("plain_mb_a_second": {:.0f}, "durable_to_plain": {:.2f}, "scan_mb_a_second": {:.0f}}})"
+             "\n",
+             static_cast<double>(byte_count) / changes, changes / median(append) / 1e6, megabytes / median(durable),
+             megabytes / median(plain), median(ratio), megabytes / median(scan));
   return Status();
 }
 

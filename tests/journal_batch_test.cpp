@@ -63,12 +63,12 @@ TEST(JournalBatch, ClearedItGoesOnCounting) {
   batch.traces.resize(3);
   batch.labels.resize(4);
   batch.changes.resize(5);
+  batch.input_ended = true;
   batch.position = 6;
   EXPECT_FALSE(batch.empty());
   batch.clear();
   EXPECT_TRUE(batch.empty());
-  const JournalBatch expected{
-      .first_feed = 1, .first_strategy = 2, .first_trace = 3, .first_label = 4, .position = 6};
+  const JournalBatch expected{.first_feed = 1, .first_strategy = 2, .first_trace = 3, .first_label = 4, .position = 6};
   EXPECT_EQ(batch, expected);
 }
 
@@ -125,9 +125,9 @@ TEST(JournalBatch, UnknownBlocksArePassedOverOnlyWhereTheySaySo) {
   batch.position = 7;
   const std::string bytes = encode(batch);
   JournalBatch read;
-  EXPECT_TRUE(decode_batch(bytes + block(0x80000010, 3, "new"), &read).ok());
+  EXPECT_TRUE(decode_batch(bytes + block(0xFFFFFFFF, 3, "new"), &read).ok());
   EXPECT_EQ(read, batch);
-  const Status status = decode(bytes + block(10, 3, "new"));
+  const Status status = decode(bytes + block(0x7FFFFFFF, 3, "new"));
   EXPECT_EQ(status.code(), StatusCode::invalid);
   EXPECT_NE(status.message().find("newer Signalbook"), std::string::npos) << status.message();
 }
@@ -145,10 +145,18 @@ TEST(JournalBatch, AnyBytesAreABatchOrAnError) {
     for (uint64_t change = 1 + random.below(3); change > 0; --change) {
       const size_t at = random.below(bytes.size());
       switch (random.below(4)) {
-        case 0: bytes[at] = static_cast<char>(random.below(256)); break;
-        case 1: bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8))); break;
-        case 2: bytes.erase(at, random.below(20)); break;
-        default: bytes.insert(at, bytes.substr(random.below(bytes.size()), random.below(20))); break;
+        case 0:
+          bytes[at] = static_cast<char>(random.below(256));
+          break;
+        case 1:
+          bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8)));
+          break;
+        case 2:
+          bytes.erase(at, random.below(20));
+          break;
+        default:
+          bytes.insert(at, bytes.substr(random.below(bytes.size()), random.below(20)));
+          break;
       }
       if (bytes.empty()) bytes = "x";
     }

@@ -125,12 +125,24 @@ TEST(JournalCrash, AnyBytesAreReadToTheirEnd) {
       const size_t at = random.below(bytes.size()), size = std::min(random.below(64), bytes.size() - at);
       first_change = std::min(first_change, at);
       switch (random.below(6)) {
-        case 0: bytes[at] = static_cast<char>(random.below(256)); break;
-        case 1: std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), size, '\0'); break;
-        case 2: bytes.erase(at, size); break;
-        case 3: bytes.insert(at, bytes.substr(random.below(bytes.size()), size)); break;
-        case 4: bytes.replace(at, size, bytes.substr(random.below(bytes.size()), size)); break;
-        default: bytes.resize(at); break;
+        case 0:
+          bytes[at] = static_cast<char>(random.below(256));
+          break;
+        case 1:
+          std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), size, '\0');
+          break;
+        case 2:
+          bytes.erase(at, size);
+          break;
+        case 3:
+          bytes.insert(at, bytes.substr(random.below(bytes.size()), size));
+          break;
+        case 4:
+          bytes.replace(at, size, bytes.substr(random.below(bytes.size()), size));
+          break;
+        default:
+          bytes.resize(at);
+          break;
       }
     }
     std::optional<int64_t> limit;

@@ -1,10 +1,9 @@
-#include "journal/journal_file.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
 
 #include "base/crc32c.h"
+#include "journal/journal_file.h"
 #include "support/journal_bytes.h"
 
 namespace signalbook {
@@ -156,7 +155,6 @@ TEST(Journal, DamageIsNamedByItsFrames) {
   EXPECT_EQ(result.scan.damage[0].lost_bytes, known.ends[3] - known.begin(2));
 }
 
-
 // A disk may write what was not synced in any order.
 TEST(Journal, AHoleInWhatWasNotSyncedIsTorn) {
   KnownJournal known = make_journal(3, 12, 2);
@@ -226,7 +224,8 @@ TEST(Journal, FramesOfAnySize) {
   known.ends.push_back(writer->byte_count());
   constexpr size_t kWindow = size_t{4} << 20;
   uint32_t bar = 0;
-  for (const size_t bytes : {kWindow - 5000, size_t{100}, kWindow - 88, kWindow - 72, kWindow, 3 * kWindow, size_t{160}}) {
+  for (const size_t bytes :
+       {kWindow - 5000, size_t{100}, kWindow - 88, kWindow - 72, kWindow, 3 * kWindow, size_t{160}}) {
     for (size_t i = 0; i < bytes / 16; ++i) writer->batch().changes.push_back({.trace = 1, .bar = ++bar, .value = 0.5});
     known.batches.push_back(writer->batch());
     ASSERT_TRUE(writer->sync().ok());
@@ -282,7 +281,8 @@ TEST(Journal, WhoVisitsMayStop) {
   EXPECT_EQ(scan_file(disk, "/none").status.code(), StatusCode::not_found);
 }
 
-// ---- The bytes -------------------------------------------------------------------------------------------------------
+// ---- The bytes
+// -------------------------------------------------------------------------------------------------------
 
 // A frame as docs/format.md has it.
 std::string frame(int64_t offset, int64_t durable, uint32_t number, std::string payload) {
@@ -308,8 +308,9 @@ TEST(Journal, ANewerOneIsRefused) {
   refused(frame(0, 0, 0, R"({"journal_version":2}   )"));
   const KnownJournal known = make_journal(8, 3, 2);
   const auto size = static_cast<int64_t>(known.bytes.size());
-  refused(known.bytes + frame(size, 0, 3, known.bytes.substr(static_cast<size_t>(known.begin(1)) + 32, 40) +
-                                              std::string("\x0A\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 16)));
+  refused(known.bytes + frame(size, 0, 3,
+                              known.bytes.substr(static_cast<size_t>(known.begin(1)) + 32, 40) +
+                                  std::string("\xFF\xFF\xFF\x7F\1\0\0\0\0\0\0\0\0\0\0\0", 16)));
 }
 
 TEST(Journal, AWholeFrameThatIsNoneOfOursIsDamage) {
@@ -349,6 +350,9 @@ TEST(Journal, TheBytesAreThoseOfTheFormat) {
                     {.first_trace = 1, .trace_count = 1, .last_bar = 60}};
   batch.position = 120;
   ASSERT_TRUE(writer->write().ok());
+  batch.input_ended = true;
+  batch.position = 121;
+  ASSERT_TRUE(writer->write().ok());
   const std::string written = disk.read_file("/j").value();
 
   const std::string golden = SIGNALBOOK_SOURCE_DIR "/tests/golden/journal/small.journal";
@@ -358,14 +362,17 @@ TEST(Journal, TheBytesAreThoseOfTheFormat) {
   const ScanResult result = scan_file(posix_file_system(), golden);
   ASSERT_TRUE(result.status.ok()) << result.status.message();
   expect_header(result.scan);
-  ASSERT_EQ(result.visits.size(), 3u);
+  ASSERT_EQ(result.visits.size(), 4u);
   EXPECT_EQ(result.visits[0].batch.strategies[1].id, "é");
   EXPECT_EQ(result.visits[1].batch.first_trace, 2u);
   EXPECT_EQ(result.visits[1].batch.prices[0].price, 471.25);
   EXPECT_EQ(result.visits[2].batch.observed[0].change_count, 2u);
+  EXPECT_FALSE(result.visits[2].batch.input_ended);
+  EXPECT_TRUE(result.visits[3].batch.input_ended);
 }
 
-// ---- The writer ------------------------------------------------------------------------------------------------------
+// ---- The writer
+// ------------------------------------------------------------------------------------------------------
 
 TEST(JournalWriter, DurableIsWhatWasSynced) {
   CrashDisk disk;

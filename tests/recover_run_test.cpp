@@ -432,9 +432,8 @@ TEST(RecoverRun, SetsARunOfTemporaryFilesAside) {
 }
 
 TEST(RecoverRun, TakesTemporaryFilesOutOfAWholeRun) {
-  CrashDisk disk = make_state({.index = IndexFact::whole,
-                               .description = DescriptionFact::whole,
-                               .traces = TracesFact::whole});
+  CrashDisk disk =
+      make_state({.index = IndexFact::whole, .description = DescriptionFact::whole, .traces = TracesFact::whole});
   replace(disk, kRun + "/traces/old.parquet.tmp", "old");
   const Result<RecoveryReport> report = recover(disk);
   ASSERT_TRUE(report.ok()) << report.status().message();

@@ -20,7 +20,9 @@ constexpr int kStrategies = 3;
 constexpr BarIndex kBars = 40;
 
 // What the strategies say: the truth that no crash may change.
-double signal_of(int strategy, BarIndex bar) { return static_cast<double>((bar * (strategy + 2) / 7 + strategy) % 3) - 1.0; }
+double signal_of(int strategy, BarIndex bar) {
+  return static_cast<double>((bar * (strategy + 2) / 7 + strategy) % 3) - 1.0;
+}
 const char* label_of(BarIndex bar) { return bar / 11 % 2 == 0 ? "ranging" : "trending"; }
 
 // Every file of a directory by its path in it.
@@ -52,8 +54,9 @@ Result<RunSummary> sweep(FileSystem& disk, int64_t* acknowledged) {
   SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(kBars)));
   std::vector<size_t> traces;
   for (int s = 0; s < kStrategies; ++s) {
-    SB_ASSIGN_OR_RETURN(const size_t strategy, run->add_strategy("strategy_" + std::to_string(s),
-                                                                 parse(R"({"rsi":{"period":)" + std::to_string(s) + "}}")));
+    SB_ASSIGN_OR_RETURN(
+        const size_t strategy,
+        run->add_strategy("strategy_" + std::to_string(s), parse(R"({"rsi":{"period":)" + std::to_string(s) + "}}")));
     traces.push_back(run->add_trace(strategy, feed));
   }
   SB_ASSIGN_OR_RETURN(const size_t regime, run->add_strategy("regime_0", parse(R"({"regime":{}})")));
@@ -150,7 +153,8 @@ TEST(Resume, APowerCutAtAnyOperation) {
     for (uint64_t seed = 0; seed < seeds; ++seed) {
       const uint64_t chosen = seed < 2 ? seed : seed + 1000 * static_cast<uint64_t>(operation.number);
       const std::string what = "power cut before operation " + std::to_string(operation.number) + ", " +
-                               std::string(operation.action) + " " + operation.path + ", seed " + std::to_string(chosen);
+                               std::string(operation.action) + " " + operation.path + ", seed " +
+                               std::to_string(chosen);
       CrashDisk left = disk.after_crash(chosen);
       if (!left.directory_exists(kRun).value()) {
         EXPECT_EQ(acknowledged, 0) << what;
@@ -201,7 +205,8 @@ TEST(Resume, AnOperationThatFails) {
       CrashDisk left = disk.after_kill();
       if (left.directory_exists(kRun).value()) expect_goes_on(left, expected, acknowledged, what);
       CrashDisk cut = left.after_crash(0);
-      if (cut.directory_exists(kRun).value()) expect_goes_on(cut, expected, acknowledged, what + ", power cut after it");
+      if (cut.directory_exists(kRun).value())
+        expect_goes_on(cut, expected, acknowledged, what + ", power cut after it");
       if (::testing::Test::HasFatalFailure()) return;
     }
   }

@@ -22,9 +22,7 @@ namespace {
 // A pipe into which these pieces are written, one each time the reader waits for more, and which is closed then.
 class Pieces {
  public:
-  explicit Pieces(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {
-    EXPECT_EQ(::pipe(descriptors_), 0);
-  }
+  explicit Pieces(std::vector<std::string> pieces) : pieces_(std::move(pieces)) { EXPECT_EQ(::pipe(descriptors_), 0); }
   ~Pieces() {
     ::close(descriptors_[0]);
     close();
@@ -154,20 +152,20 @@ const std::string kJsonLines =
 
 TEST(StreamInput, Csv) {
   const Seen seen = read_all({kCsv});
-  EXPECT_EQ(seen.rows, (std::vector<std::string>{
-                           "0 strategy_id='a' idx='0' val='1' config='{\n \"type\": \"x\r\n\"}' end=NULL",
-                           "1 strategy_id='b' idx='0' val=NULL config=NULL end='false'",
-                           "2 strategy_id='a,\n1' idx='1' val='-0.5' config=NULL end=NULL",
-                           "3 strategy_id=NULL idx=NULL val=NULL config=NULL end='true'"}));
+  EXPECT_EQ(seen.rows,
+            (std::vector<std::string>{"0 strategy_id='a' idx='0' val='1' config='{\n \"type\": \"x\r\n\"}' end=NULL",
+                                      "1 strategy_id='b' idx='0' val=NULL config=NULL end='false'",
+                                      "2 strategy_id='a,\n1' idx='1' val='-0.5' config=NULL end=NULL",
+                                      "3 strategy_id=NULL idx=NULL val=NULL config=NULL end='true'"}));
   EXPECT_TRUE(seen.status.ok() && !seen.ended && !seen.torn) << seen;
 }
 
 TEST(StreamInput, JsonLines) {
   const Seen seen = read_all({kJsonLines});
-  EXPECT_EQ(seen.rows, (std::vector<std::string>{
-                           "0 strategy_id='a' idx=0 val=1 config='{\"type\":\"x\\n\"}'",
-                           "1 strategy_id='7' ts='2024-03-26' val='1' config='{}'", "2 strategy_id='b' idx=1 val=0.5",
-                           "3 strategy_id='b' idx=2 val=9007199254740993", "4 end=1"}));
+  EXPECT_EQ(seen.rows, (std::vector<std::string>{"0 strategy_id='a' idx=0 val=1 config='{\"type\":\"x\\n\"}'",
+                                                 "1 strategy_id='7' ts='2024-03-26' val='1' config='{}'",
+                                                 "2 strategy_id='b' idx=1 val=0.5",
+                                                 "3 strategy_id='b' idx=2 val=9007199254740993", "4 end=1"}));
   EXPECT_TRUE(seen.status.ok() && !seen.ended && !seen.torn) << seen;
 }
 

@@ -569,8 +569,9 @@ TEST_F(VerifyRun, TellsAJournalThatACommitLeftBehind) {
   fs::create_directories(store_ / "run_1/.journal");
   write(store_ / "run_1/.journal/main-0001.journal", "x");
   write(store_ / "run_1/.lock", "");
-  EXPECT_EQ(findings(), (std::vector<std::string>{
-                            "problem run_1 .journal: left behind by the commit of this run; recover removes it"}));
+  EXPECT_EQ(
+      findings(),
+      (std::vector<std::string>{"problem run_1 .journal: left behind by the commit of this run; recover removes it"}));
 }
 
 }  // namespace

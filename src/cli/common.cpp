@@ -115,4 +115,10 @@ std::string with_separators(int64_t number) {
   return text;
 }
 
+std::string count_of(int64_t count, std::string_view one, std::string_view several) {
+  if (count == 1) return fmt::format("1 {}", one);
+  return several.empty() ? fmt::format("{} {}s", with_separators(count), one)
+                         : fmt::format("{} {}", with_separators(count), several);
+}
+
 }  // namespace signalbook::cli

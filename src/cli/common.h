@@ -47,4 +47,7 @@ Result<int64_t> current_time();
 // 1640 -> "1,640"
 std::string with_separators(int64_t number);
 
+// "1 trace", "1,640 traces"; where -s is not enough, `several` is the plural.
+std::string count_of(int64_t count, std::string_view one, std::string_view several = "");
+
 }  // namespace signalbook::cli

@@ -17,8 +17,10 @@ const char* name_of(State state) {
   switch (state) {
     case State::complete:
       return "complete";
+    case State::other_code:
+      return "other_code";
     case State::other_spelling:
-      return "same values, other spelling";
+      return "other_spelling";
     case State::incomplete:
       return "incomplete";
     case State::missing:

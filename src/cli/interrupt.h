@@ -16,7 +16,7 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  const std::atomic<int>& signal_number() const;  // 0 until one came
+  const std::atomic<int>& signal_number() const;      // 0 until one came
   int descriptor() const { return descriptors_[0]; }  // can be read when one came
 
  private:

@@ -89,12 +89,15 @@ int run(int argc, char** argv) {
   command->callback([&] { status = run_record(record, &interrupted_by); });
 
   ContainsOptions contains;
-  command = app.add_subcommand("contains", "Tell which configurations have a complete trace, and which are to be computed");
-  command->add_option("strategies", contains.strategies, "Configurations (JSON, JSON lines, YAML), or -")->required();
+  command =
+      app.add_subcommand("contains", "Tell which configurations have a complete trace, and which are to be computed");
+  command->add_option("strategies", contains.strategies, "Configurations (JSON, JSON lines, YAML); - is standard input")
+      ->required();
   command->add_option("--bars", contains.bars, "The bars they are to be computed on")->required();
   command->add_option("--symbol", contains.symbol, "The symbol of --bars")->required();
   command->add_option("--timeframe", contains.timeframe, "The timeframe of --bars")->required();
-  command->add_option("--code-version", contains.code_version, "Only what this code has computed counts");
+  command->add_option("--code-version", contains.code_version,
+                      "The code that is to compute them: what other code has computed does not count");
   command->add_option("--run", contains.run, "Look in this run alone, finished or not; else in all of the store");
   command->add_flag("--missing", contains.missing, "Print the configurations that are not complete, as JSON lines");
   add_store(*command, contains.common);

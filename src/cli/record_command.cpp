@@ -133,9 +133,9 @@ void print_summary(const std::string& run_path, const RunSummary& summary, doubl
   const double share = summary.signal_count == 0 ? 0.0
                                                  : 100.0 * static_cast<double>(summary.change_count) /
                                                        static_cast<double>(summary.signal_count);
-  fmt::print("recorded {}: {} strategies, {} traces, {} changes in {} signals ({:.2f}%), {}, {:.2f} s\n",
-             escape_lines(run_path), with_separators(summary.strategy_count), with_separators(summary.trace_count),
-             with_separators(summary.change_count), with_separators(summary.signal_count), share,
+  fmt::print("recorded {}: {}, {}, {} in {} ({:.2f}%), {}, {:.2f} s\n", escape_lines(run_path),
+             count_of(summary.strategy_count, "strategy", "strategies"), count_of(summary.trace_count, "trace"),
+             count_of(summary.change_count, "change"), count_of(summary.signal_count, "signal"), share,
              format_size(summary.file_bytes), seconds);
 }
 

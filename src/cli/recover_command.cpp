@@ -42,9 +42,9 @@ void print_report(const std::string& run, const RecoveryReport& report, bool is_
     print_fact("writers", fmt::format("{}", fmt::join(report.alive_writers, ", ")));
     return;
   }
-  print_fact("found", fmt::format("journal {}, bars {}, index {}, run.json {}, traces {}", to_text(facts.journal),
-                                  to_text(facts.bars), to_text(facts.index), to_text(facts.description),
-                                  to_text(facts.traces)));
+  print_fact("found",
+             fmt::format("journal {}, bars {}, index {}, run.json {}, traces {}", to_text(facts.journal),
+                         to_text(facts.bars), to_text(facts.index), to_text(facts.description), to_text(facts.traces)));
   const bool makes_tables = report.action == RecoveryAction::finish || report.action == RecoveryAction::rebuild;
   if (makes_tables && !is_dry) {
     print_fact("traces", count_traces(report.summary));
@@ -100,8 +100,8 @@ Status recover_store(const std::string& store, const RecoverCommandOptions& opti
     if (status.code() > worst.code()) worst = std::move(status);
   }
   if (failed.size() < 2) return worst;
-  const Status all = worst.at(fmt::format("{} of {} runs need a look ({})", failed.size(), runs.size(),
-                                          fmt::join(failed, ", ")));
+  const Status all =
+      worst.at(fmt::format("{} of {} runs need a look ({})", failed.size(), runs.size(), fmt::join(failed, ", ")));
   return all;
 }
 

@@ -42,8 +42,8 @@ void print_moved(const std::vector<MovedFile>& moved, bool is_dry) {
   const auto shorten = [](std::string_view path) { return path.starts_with("./") ? path.substr(2) : path; };
   for (size_t i = 0; i < moved.size() && i < kMostNamed; ++i) {
     const MovedFile& file = moved[i];
-    print_fact(file.is_copied ? "copied" : "moved", fmt::format("{}{} to {}: {}", is_dry ? "(not yet) " : "", file.from,
-                                                                shorten(file.to), file.why));
+    print_fact(file.is_copied ? "copied" : "moved",
+               fmt::format("{}{} to {}: {}", is_dry ? "(not yet) " : "", file.from, shorten(file.to), file.why));
   }
   if (moved.size() > kMostNamed) {
     print_fact("moved", fmt::format("{} more; NOTE.txt beside them lists all", moved.size() - kMostNamed));

@@ -12,10 +12,6 @@ namespace signalbook::cli {
 
 namespace {
 
-std::string count_of(int64_t count, const char* what) {
-  return fmt::format("{} {}{}", with_separators(count), what, count == 1 ? "" : "s");
-}
-
 void print_line(const std::string& text) { fmt::print("{}\n", escape_control_characters(to_valid_utf8(text))); }
 
 // A run that is not finished is one here. A store.json that is damaged is a finding, and no reason to stop.
@@ -56,9 +52,8 @@ Status run_verify(const VerifyOptions& options) {
   const auto print = [](const Finding& finding) {
     print_line((finding.run_id.empty() ? "" : finding.run_id + ": ") + finding.what);
   };
-  SB_ASSIGN_OR_RETURN(VerifySummary summary,
-                      verify_scope(posix_file_system(), scope, print,
-                                   options.deep ? VerifyDepth::contents : VerifyDepth::bytes));
+  SB_ASSIGN_OR_RETURN(VerifySummary summary, verify_scope(posix_file_system(), scope, print,
+                                                          options.deep ? VerifyDepth::contents : VerifyDepth::bytes));
   if (!scope.run_path.has_value()) {
     for (const std::string& file : Catalog::damaged_files(posix_file_system(), scope.store_path)) {
       fmt::print("catalogue: {} is not what was written; make it anew with signalbook catalog --rebuild\n", file);

@@ -21,8 +21,8 @@ namespace {
 
 arrow::csv::ParseOptions parse_options(size_t column_count) {
   auto parse = arrow::csv::ParseOptions::Defaults();
-  parse.newlines_in_values = true;                 // a configuration may be written over several lines
-  parse.ignore_empty_lines = column_count != 1;    // of a single column, an empty line is a missing value
+  parse.newlines_in_values = true;               // a configuration may be written over several lines
+  parse.ignore_empty_lines = column_count != 1;  // of a single column, an empty line is a missing value
   return parse;
 }
 
@@ -230,8 +230,7 @@ class CsvStream : public StreamInput {
     read.block_size = static_cast<int32_t>(std::min<size_t>(text.size() + 1, std::numeric_limits<int32_t>::max()));
     auto parse = parse_options(column_names().size());
     const auto input = std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(text));
-    const auto reader =
-        arrow::csv::StreamingReader::Make(arrow::io::default_io_context(), input, read, parse, convert);
+    const auto reader = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(), input, read, parse, convert);
     std::shared_ptr<arrow::RecordBatch> batch;
     const arrow::Status status = reader.ok() ? (*reader)->ReadNext(&batch) : reader.status();
     if (!status.ok()) return Status::invalid(status.message());

@@ -42,6 +42,12 @@ Status Progress::finish() {
   return acknowledge_durable();
 }
 
+Status Progress::close() {
+  const Status closed = writer_.close();
+  const Status acknowledged = acknowledge_durable();
+  return closed.ok() ? acknowledged : closed;
+}
+
 Status Progress::acknowledge_durable() {
   const int64_t durable = writer_.durable_position();
   if (!options_.acknowledge || durable <= acknowledged_) return Status();

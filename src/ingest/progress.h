@@ -36,6 +36,8 @@ class Progress {
   Result<std::optional<int>> idle();
   // All that was handed over is durable and acknowledged.
   Status finish();
+  // The same, and the writer is closed: the run can be gone on with.
+  Status close();
 
   int64_t row_count() const { return row_count_; }
   bool was_interrupted() const { return was_interrupted_; }

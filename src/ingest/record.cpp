@@ -61,12 +61,12 @@ class Recorder {
     const Status recorded = record();
     outcome_.row_count = request_.stream ? writer_->position() : progress_->row_count();
     if (progress_->was_interrupted()) {
-      SB_RETURN_IF_ERROR(writer_->close());
+      SB_RETURN_IF_ERROR(progress_->close());
       outcome_.end = RecordOutcome::End::interrupted;
     } else if (!recorded.ok()) {
       return give_up(recorded);
     } else if (request_.is_one_of_several) {
-      SB_RETURN_IF_ERROR(writer_->close());
+      SB_RETURN_IF_ERROR(progress_->close());
       outcome_.end = RecordOutcome::End::closed;
     } else {
       if (writer_->trace_count() == 0) {
@@ -85,8 +85,7 @@ class Recorder {
  private:
   Result<bool> is_finished() const {
     if (request_.options.opening != RunOpening::resume) return false;
-    SB_ASSIGN_OR_RETURN(const bool finished,
-                        files_.file_exists(join_path(request_.run_path, file::kStrategyIndex)));
+    SB_ASSIGN_OR_RETURN(const bool finished, files_.file_exists(join_path(request_.run_path, file::kStrategyIndex)));
     if (!finished) return false;
     // A commit that died behind its last rename has left its journals, or its lock alone.
     SB_ASSIGN_OR_RETURN(const bool has_journals, files_.directory_exists(journal_directory(request_.run_path)));
@@ -97,23 +96,21 @@ class Recorder {
     SB_ASSIGN_OR_RETURN(const RecoveryReport report,
                         recover_run(files_, request_.run_path, {.now = request_.options.created_at}));
     if (report.is_whole()) return true;
-    return Status::damaged(fmt::format("{}: {}; see: signalbook recover {}", request_.run_path, report.why,
-                                       request_.run_path));
+    return Status::damaged(
+        fmt::format("{}: {}; see: signalbook recover {}", request_.run_path, report.why, request_.run_path));
   }
 
   Status remove_done_journals() const {
     SB_ASSIGN_OR_RETURN(const bool has_lock, files_.file_exists(run_lock_path(request_.run_path)));
     SB_ASSIGN_OR_RETURN(const bool has_done, files_.directory_exists(done_journal_directory(request_.run_path)));
     if (!has_lock && !has_done) return Status();
-    SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock,
-                        RunLock::take(files_, request_.run_path, /*wait=*/false));
+    SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, RunLock::take(files_, request_.run_path, /*wait=*/false));
     return lock == nullptr ? Status() : remove_journals(files_, request_.run_path);
   }
 
   Status read_files() {
     for (const RecordRequest::Feed& feed : request_.feeds) {
-      SB_ASSIGN_OR_RETURN(Bars bars,
-                          read_bars_input(feed.bars_path, feed.symbol, feed.timeframe, &outcome_.warnings));
+      SB_ASSIGN_OR_RETURN(Bars bars, read_bars_input(feed.bars_path, feed.symbol, feed.timeframe, &outcome_.warnings));
       bars_.push_back(std::move(bars));
     }
     if (request_.strategies_path) {
@@ -195,8 +192,8 @@ class Recorder {
     const SignalStream& stream = *request_.stream;
     auto bytes = std::make_unique<ByteStream>(stream.descriptor, request_.interrupt_descriptor,
                                               [this] { return progress_->idle(); });
-    auto opened = open_stream_input(std::move(bytes),
-                                    {.end_of_file_ends = stream.end_of_file_ends, .first_row = begin_});
+    auto opened =
+        open_stream_input(std::move(bytes), {.end_of_file_ends = stream.end_of_file_ends, .first_row = begin_});
     if (!opened.ok()) return opened.status().at(kStreamName);
     stream_ = opened->get();
     signals_ = std::move(*opened);
@@ -208,8 +205,7 @@ class Recorder {
   Status closed_without_end() const {
     const std::string torn =
         stream_->was_torn() ? fmt::format(" in the middle of row {}, which is dropped,", writer_->position() + 1) : "";
-    return Status::not_found(
-        fmt::format("{}: it closed{} before the end of the stream was said", kStreamName, torn));
+    return Status::not_found(fmt::format("{}: it closed{} before the end of the stream was said", kStreamName, torn));
   }
 
   // A file that is wrong leaves nothing of a run that was begun for it. What came out of a stream cannot be had again,
@@ -221,8 +217,8 @@ class Recorder {
       const Status discarded = writer_->discard();
       return discarded.ok() ? error : error.with(fmt::format("; the run stays: {}", discarded.message()));
     }
-    const int64_t durable_before = writer_->durable_position();
-    const int64_t durable = writer_->close().ok() ? rows : durable_before;
+    const Status closed = progress_->close();  // what is durable is told, and `error` is the reason to close
+    const int64_t durable = closed.ok() ? rows : writer_->durable_position();
     if (!request_.stream) {
       return error.with(
           fmt::format("; what was recorded before is kept: mend it and go on with --resume, or finish with: "
@@ -230,8 +226,8 @@ class Recorder {
                       request_.run_path));
     }
     if (error.code() == StatusCode::invalid) {
-      return error.with(fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable),
-                                    durable + 1));
+      return error.with(
+          fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable), durable + 1));
     }
     return error.with(fmt::format("; {} durable: go on with --resume, or finish with: signalbook recover {}",
                                   count_rows(durable), request_.run_path));

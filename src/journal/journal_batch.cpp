@@ -48,8 +48,8 @@ template <typename Item>
 constexpr bool is_plain(size_t size) {
   return std::is_trivially_copyable_v<Item> && sizeof(Item) == size;
 }
-static_assert(is_plain<BatchHead>(24) && is_plain<JournalTrace>(8) && is_plain<JournalChange>(16) && is_plain<JournalLabelChange>(16) &&
-              is_plain<JournalPrice>(16) && is_plain<JournalObserved>(16));
+static_assert(is_plain<BatchHead>(24) && is_plain<JournalTrace>(8) && is_plain<JournalChange>(16) &&
+              is_plain<JournalLabelChange>(16) && is_plain<JournalPrice>(16) && is_plain<JournalObserved>(16));
 
 constexpr size_t padding_of(uint64_t byte_count) { return static_cast<size_t>(-byte_count & 7); }
 
@@ -82,7 +82,8 @@ size_t block_size(const std::vector<Item>& items) {
   return sizeof(BlockHeader) + size + padding_of(size);
 }
 
-// ---- Writing ---------------------------------------------------------------------------------------------------------
+// ---- Writing
+// ---------------------------------------------------------------------------------------------------------
 
 template <typename Plain>
 void append_plain(const Plain& value, std::string* bytes) {
@@ -117,7 +118,8 @@ void append_block(BlockType type, const std::vector<Item>& items, std::string* b
   bytes->append(padding_of(size), '\0');
 }
 
-// ---- Reading ---------------------------------------------------------------------------------------------------------
+// ---- Reading
+// ---------------------------------------------------------------------------------------------------------
 
 // Takes from the front of bytes; false when there are not enough.
 class Taker {
@@ -203,17 +205,29 @@ bool take_head(uint32_t count, std::string_view bytes, JournalBatch* batch) {
 bool take_block(const BlockHeader& header, std::string_view bytes, JournalBatch* batch, bool* known) {
   const uint32_t count = header.item_count;
   switch (header.type) {
-    case kHead: return take_head(count, bytes, batch);
-    case kFeeds: return take_items(count, bytes, &batch->feeds);
-    case kStrategies: return take_items(count, bytes, &batch->strategies);
-    case kTraces: return take_items(count, bytes, &batch->traces);
-    case kLabels: return take_items(count, bytes, &batch->labels);
-    case kChanges: return take_items(count, bytes, &batch->changes);
-    case kLabelChanges: return take_items(count, bytes, &batch->label_changes);
-    case kPrices: return take_items(count, bytes, &batch->prices);
-    case kObserved: return take_items(count, bytes, &batch->observed);
-    case kInputEnd: return batch->input_ended = count == 1 && bytes.empty();
-    default: *known = false; return true;
+    case kHead:
+      return take_head(count, bytes, batch);
+    case kFeeds:
+      return take_items(count, bytes, &batch->feeds);
+    case kStrategies:
+      return take_items(count, bytes, &batch->strategies);
+    case kTraces:
+      return take_items(count, bytes, &batch->traces);
+    case kLabels:
+      return take_items(count, bytes, &batch->labels);
+    case kChanges:
+      return take_items(count, bytes, &batch->changes);
+    case kLabelChanges:
+      return take_items(count, bytes, &batch->label_changes);
+    case kPrices:
+      return take_items(count, bytes, &batch->prices);
+    case kObserved:
+      return take_items(count, bytes, &batch->observed);
+    case kInputEnd:
+      return batch->input_ended = count == 1 && bytes.empty();
+    default:
+      *known = false;
+      return true;
   }
 }
 

@@ -95,7 +95,7 @@ struct JournalBatch {
 
   bool operator==(const JournalBatch&) const = default;
 
-  void clear();  // keeps the memory; position stays, and the first numbers go on behind what was declared
+  void clear();               // keeps the memory; position stays, and the first numbers go on behind what was declared
   bool empty() const;         // whatever the position is
   size_t byte_count() const;  // of the payload; goes over all texts
 };

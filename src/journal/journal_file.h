@@ -54,8 +54,8 @@ class JournalWriter {
     const bool is_small = plain_bytes() + text_bytes_ < options_.frame_bytes && text_count() == counted_texts_;
     return is_small && waiting_since_ && failure_.ok() ? Status() : write_if_due();
   }
-  // Writes what is gathered, however little, and syncs when that is due. Nothing gathered and the same position: nothing
-  // is written.
+  // Writes what is gathered, however little, and syncs when that is due. Nothing gathered and the same position:
+  // nothing is written.
   Status write();
   // Writes what is gathered and makes it durable.
   Status sync();
@@ -79,7 +79,8 @@ class JournalWriter {
     static_assert(sizeof(JournalLabelChange) == kPerChange && sizeof(JournalPrice) == kPerChange &&
                   sizeof(JournalObserved) == kPerChange);
     return static_cast<int64_t>(batch_.changes.size() + batch_.label_changes.size() + batch_.prices.size() +
-                                batch_.observed.size()) * kPerChange +
+                                batch_.observed.size()) *
+               kPerChange +
            static_cast<int64_t>(batch_.traces.size() * sizeof(JournalTrace));
   }
   size_t text_count() const { return batch_.feeds.size() + batch_.strategies.size() + batch_.labels.size(); }

@@ -18,10 +18,8 @@ uint32_t checksum_of_header(const FrameHeader& header) {
 void finish_frame(int64_t offset, int64_t durable, uint32_t number, std::string* frame) {
   const std::string_view payload = std::string_view(*frame).substr(kFrameHeaderSize);
   assert(payload.size() % kFrameStep == 0 && payload.size() <= kLargestPayload);
-  FrameHeader header{.payload_size = static_cast<uint32_t>(payload.size()),
-                     .offset = offset,
-                     .durable = durable,
-                     .number = number};
+  FrameHeader header{
+      .payload_size = static_cast<uint32_t>(payload.size()), .offset = offset, .durable = durable, .number = number};
   header.checksum = crc32c(payload, checksum_of_header(header));
   std::memcpy(frame->data(), &header, sizeof(header));
 }

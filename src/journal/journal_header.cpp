@@ -13,9 +13,12 @@ JsonValue optional_text(const std::optional<std::string>& text) { return text ? 
 
 const char* name_of(MissingSignal missing) {
   switch (missing) {
-    case MissingSignal::flat: return "flat";
-    case MissingSignal::hold: return "hold";
-    case MissingSignal::refuse: break;
+    case MissingSignal::flat:
+      return "flat";
+    case MissingSignal::hold:
+      return "hold";
+    case MissingSignal::refuse:
+      break;
   }
   return "refuse";
 }
@@ -97,9 +100,10 @@ Result<JournalHeader> decode_journal_header(std::string_view payload) {
     return Status::damaged("the header has no 'journal_version'");
   }
   if (version > kJournalVersion) {
-    return Status::invalid(fmt::format("written in journal version {}, this program reads up to {}; take a newer "
-                                       "Signalbook",
-                                       version, kJournalVersion));
+    return Status::invalid(
+        fmt::format("written in journal version {}, this program reads up to {}; take a newer "
+                    "Signalbook",
+                    version, kJournalVersion));
   }
   JournalHeader header;
   const char* bad = nullptr;

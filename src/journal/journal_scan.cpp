@@ -175,7 +175,8 @@ class Scanner {
     scan_.whole_bytes = header.end();
     if (header.number == 0) return Status();
     ++scan_.frame_count;
-    return visit_(batch_, JournalPlace{.offset = header.offset, .damage_count = static_cast<int64_t>(scan_.damage.size())});
+    return visit_(batch_,
+                  JournalPlace{.offset = header.offset, .damage_count = static_cast<int64_t>(scan_.damage.size())});
   }
 
   Status take_header(std::string_view payload) {

@@ -85,9 +85,10 @@ Status JournalWriter::append_frame() {
 
 Status JournalWriter::append_gathered() {
   if (const auto size = static_cast<int64_t>(batch_.byte_count()); size > kLargestPayload) {
-    return failure_ = Status::invalid(fmt::format("cannot write {} bytes to {} at a time, at most {}; record fewer bars "
-                                                  "at a time",
-                                                  size, path_, kLargestPayload));
+    return failure_ =
+               Status::invalid(fmt::format("cannot write {} bytes to {} at a time, at most {}; record fewer bars "
+                                           "at a time",
+                                           size, path_, kLargestPayload));
   }
   frame_.assign(kFrameHeaderSize, '\0');
   encode_batch(batch_, &frame_);

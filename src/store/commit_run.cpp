@@ -30,8 +30,8 @@ bool is_beginning_of(const RecordedTrace& a, const RecordedTrace& b) {
          std::equal(a.changes.values.begin(), a.changes.values.end(), b.changes.values.begin()) &&
          std::equal(a.changes.labels.begin(), a.changes.labels.end(), b.changes.labels.begin()) &&
          a.prices == std::vector(b.prices.begin(), std::find_if(b.prices.begin(), b.prices.end(), [&](const auto& p) {
-                       return p.first >= a.changes.size();
-                     }));
+                                   return p.first >= a.changes.size();
+                                 }));
 }
 
 // Several writers have recorded the same strategy on the same feed, as when a worker takes over from one that died.
@@ -54,9 +54,9 @@ std::vector<RecordedTrace> settle(std::vector<std::pair<RecordedTrace, std::stri
     }
     if (is_settled) continue;
     if (!kept.empty()) {
-      warnings->push_back(
-          fmt::format("strategy {} was recorded by several writers, and not the same: what {} recorded is kept as {}~{}",
-                      trace.strategy_id, writer, trace.strategy_id, writer));
+      warnings->push_back(fmt::format(
+          "strategy {} was recorded by several writers, and not the same: what {} recorded is kept as {}~{}",
+          trace.strategy_id, writer, trace.strategy_id, writer));
       trace.strategy_id += '~' + writer;
     }
     kept.push_back(std::move(trace));

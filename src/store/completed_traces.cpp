@@ -23,32 +23,37 @@ uint64_t first_bytes(const Digest& digest) {
 
 size_t CompletedTraces::DigestHash::operator()(const Digest& digest) const { return first_bytes(digest); }
 
-void CompletedTraces::add(const Digest& strategy_digest, const Digest& value_digest, bool complete) {
-  const auto run = static_cast<uint32_t>(run_ids_.size() - 1);
-  Known& known = by_digest_.try_emplace(strategy_digest, Known{.complete = complete, .run = run}).first->second;
-  if (complete && !known.complete) known = {.complete = true, .run = run};
-  if (complete) complete_by_value_.try_emplace(first_bytes(value_digest), run);
+CompletedTraces::State CompletedTraces::state_of(bool complete, const std::optional<std::string>& code_version) const {
+  if (!complete) return State::incomplete;
+  return code_version == code_version_ ? State::complete : State::other_code;
+}
+
+void CompletedTraces::add(const Digest& strategy_digest, const Digest& value_digest, State state) {
+  const Known found{.state = state, .run = static_cast<uint32_t>(run_ids_.size() - 1)};
+  Known& known = by_digest_.try_emplace(strategy_digest, found).first->second;
+  if (found.state < known.state) known = found;
+  if (state == State::complete) complete_by_value_.try_emplace(first_bytes(value_digest), found.run);
 }
 
 Status CompletedTraces::add_index(FileSystem& files, const std::string& run_path) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunReader> run, RunReader::open(files, run_path));
-  if (run->description().code_version != code_version_) return Status();
   for (const IndexRow& row : run->rows()) {
-    if (row.data_id == data_id_hex_) add(row.strategy_digest, row.value_digest, row.complete);
+    if (row.data_id != data_id_hex_) continue;
+    add(row.strategy_digest, row.value_digest, state_of(row.complete, run->description().code_version));
   }
   return Status();
 }
 
 Status CompletedTraces::add_journals(FileSystem& files, const std::string& run_path) {
   SB_ASSIGN_OR_RETURN(const RecordedRun run, read_recorded_run(files, run_path));
-  if (run.description.code_version != code_version_) return Status();
   for (const RecordedSource& source : run.sources) {
     if (run.feeds[source.feed].second != data_id_hex_) continue;
     const TraceRecord& trace = run.record_of(source);
     SB_ASSIGN_OR_RETURN(const JsonValue config,
                         parse_json(run.writers[source.writer].strategies[trace.strategy].config));
     SB_ASSIGN_OR_RETURN(const StrategyIdentity identity, identify_strategy(config));
-    add(identity.digest, identity.value_digest, is_complete(trace, run.bar_counts[source.feed]));
+    add(identity.digest, identity.value_digest,
+        state_of(is_complete(trace, run.bar_counts[source.feed]), run.description.code_version));
   }
   return Status();
 }
@@ -77,13 +82,15 @@ Status CompletedTraces::add_store(FileSystem& files, const std::string& store_pa
 }
 
 CompletedTraces::Answer CompletedTraces::find(const Digest& strategy_digest, const Digest& value_digest) const {
+  Answer answer;
+  const auto take = [&](State state, uint32_t run) {
+    if (state < answer.state) answer = {.state = state, .run_id = run_ids_[run]};
+  };
   const auto known = by_digest_.find(strategy_digest);
-  if (known != by_digest_.end() && known->second.complete)
-    return {.state = State::complete, .run_id = run_ids_[known->second.run]};
+  if (known != by_digest_.end()) take(known->second.state, known->second.run);
   const auto other = complete_by_value_.find(first_bytes(value_digest));
-  if (other != complete_by_value_.end()) return {.state = State::other_spelling, .run_id = run_ids_[other->second]};
-  if (known != by_digest_.end()) return {.state = State::incomplete, .run_id = run_ids_[known->second.run]};
-  return {};
+  if (other != complete_by_value_.end()) take(State::other_spelling, other->second);
+  return answer;
 }
 
 }  // namespace signalbook

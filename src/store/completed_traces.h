@@ -21,6 +21,7 @@ class CompletedTraces {
   // How far a configuration has come, best first.
   enum class State : uint8_t {
     complete,        // skip it
+    other_code,      // complete, computed by other code
     other_spelling,  // complete with equal values in another spelling (2.0 for 2): another identity, look at it
     incomplete,      // there is a trace, and it does not reach its end
     missing,
@@ -35,7 +36,7 @@ class CompletedTraces {
       : data_id_hex_(std::move(data_id_hex)), code_version_(std::move(code_version)) {}
 
   // A run, finished or being written: of one without an index the journals are read, and what is durable in them
-  // counts. A run by other code adds nothing. NotFound when it is neither.
+  // counts. NotFound when it is neither.
   Status add_run(FileSystem& files, const std::string& run_path);
   // Every run of a store, the unfinished ones too; damaged ones are left out and told.
   Status add_store(FileSystem& files, const std::string& store_path, std::vector<std::string>* left_out);
@@ -45,14 +46,15 @@ class CompletedTraces {
 
  private:
   struct Known {
-    bool complete = false;
+    State state = State::missing;
     uint32_t run = 0;
   };
   struct DigestHash {
     size_t operator()(const Digest& digest) const;
   };
 
-  void add(const Digest& strategy_digest, const Digest& value_digest, bool complete);
+  State state_of(bool complete, const std::optional<std::string>& code_version) const;
+  void add(const Digest& strategy_digest, const Digest& value_digest, State state);
   Status add_index(FileSystem& files, const std::string& run_path);
   Status add_journals(FileSystem& files, const std::string& run_path);
 

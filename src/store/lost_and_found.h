@@ -46,7 +46,7 @@ class LostAndFound {
   std::string run_path_, run_id_, store_path_;
   int64_t now_;
   bool is_dry_;
-  std::string directory_;          // of what is taken now
+  std::string directory_;           // of what is taken now
   std::vector<MovedFile> in_note_;  // of that directory
   std::vector<MovedFile> moved_;
 };

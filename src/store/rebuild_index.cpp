@@ -175,10 +175,9 @@ Status Rebuild::read_traces() {
     damaged_traces_.push_back({.path = path, .why = std::move(why)});
   }
   if (!rows_.empty()) return Status();
-  return Status::not_found(paths.empty()
-                               ? fmt::format("{} has no trace to make an index of", run_path_)
-                               : fmt::format("{}: none of its {} traces is whole: {}", run_path_, paths.size(),
-                                             report_.damage.front()));
+  return Status::not_found(paths.empty() ? fmt::format("{} has no trace to make an index of", run_path_)
+                                         : fmt::format("{}: none of its {} traces is whole: {}", run_path_,
+                                                       paths.size(), report_.damage.front()));
 }
 
 Status Rebuild::read_old_description(const RunDescription* fallback) {
@@ -322,8 +321,8 @@ Status Rebuild::write_tables() {
   description_.strategy_count = report_.summary.strategy_count;
   description_.trace_count = report_.summary.trace_count;
   description_.change_count = report_.summary.change_count;
-  for (const auto& [name, bytes] : {std::pair(file::kStrategyComponents, &components),
-                                    std::pair(file::kStrategyIndex, &index)}) {
+  for (const auto& [name, bytes] :
+       {std::pair(file::kStrategyComponents, &components), std::pair(file::kStrategyIndex, &index)}) {
     description_.files.push_back(
         {.path = name, .size = static_cast<int64_t>(bytes->size()), .sha256 = to_hex(sha256(*bytes))});
   }
@@ -390,8 +389,8 @@ Result<RebuildReport> rebuild_index(FileSystem& files, const std::string& given_
   const auto check_journal = [&]() -> Status {
     SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(run_path)));
     if (!has_journal) return Status();
-    return Status::invalid(fmt::format(
-        "{} has a journal: it is being written, or died; finish it with signalbook recover", run_path));
+    return Status::invalid(
+        fmt::format("{} has a journal: it is being written, or died; finish it with signalbook recover", run_path));
   };
   SB_RETURN_IF_ERROR(check_journal());
   std::unique_ptr<RunLock> lock;

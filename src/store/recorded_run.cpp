@@ -70,10 +70,10 @@ class RunRecordReader {
         run_.bar_counts.push_back(static_cast<BarIndex>(bars.size()));
         run_.feeds.emplace_back(std::move(bars), feed.data_id);
         if (!names.emplace(feed.symbol, feed.timeframe).second) {
-          run_.warnings.push_back(
-              fmt::format("the writers recorded {} {} on different bars: both are kept, and the data_id of a trace says "
-                          "which are its own",
-                          feed.symbol, feed.timeframe));
+          run_.warnings.push_back(fmt::format(
+              "the writers recorded {} {} on different bars: both are kept, and the data_id of a trace says "
+              "which are its own",
+              feed.symbol, feed.timeframe));
         }
       }
     }
@@ -155,7 +155,7 @@ class RunRecordReader {
   FileSystem& files_;
   std::string run_path_;
   RecordedRun run_;
-  std::vector<std::vector<size_t>> feeds_;                 // of each writer, in the run
+  std::vector<std::vector<size_t>> feeds_;                  // of each writer, in the run
   std::unordered_map<std::string, Digest> configurations_;  // under an id of the run
 };
 

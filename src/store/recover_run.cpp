@@ -192,8 +192,7 @@ Result<RecoveryReport> recover_run(FileSystem& files, const std::string& given_p
   }
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, RunLock::take(files, run_path, /*wait=*/false));
   if (lock == nullptr) {
-    return Status::invalid(
-        fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
+    return Status::invalid(fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
   }
   SB_ASSIGN_OR_RETURN(const WriterLocks writers, lock_writers(files, run_path));
   RunInspection found;

@@ -246,7 +246,8 @@ Status RunBuilder::write_tables() {
   vouch_for(file::kStrategyComponents, components);
   vouch_for(file::kStrategyIndex, index);
   SB_RETURN_IF_ERROR(write_temporary(join_path(run_path_, file::kStrategyComponents), components));
-  SB_RETURN_IF_ERROR(write_temporary(join_path(run_path_, file::kRunDescription), encode_run_description(description_)));
+  SB_RETURN_IF_ERROR(
+      write_temporary(join_path(run_path_, file::kRunDescription), encode_run_description(description_)));
   return write_temporary(join_path(run_path_, file::kStrategyIndex), index);
 }
 

@@ -90,8 +90,7 @@ std::string encode_run_description(const RunDescription& description) {
   }
   JsonValue::Array writers;
   for (const RunDescription::Writer& writer : description.writers) {
-    writers.emplace_back(
-        JsonValue::Object{{"name", JsonValue(writer.name)}, {"position", JsonValue(writer.position)}});
+    writers.emplace_back(JsonValue::Object{{"name", JsonValue(writer.name)}, {"position", JsonValue(writer.position)}});
   }
   return seal_json({
       {"format_version", JsonValue(int64_t{kFormatVersion})},

@@ -100,8 +100,8 @@ Status Inspection::look_at_description() {
   if (!components.ok()) {
     SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path_of(file::kStrategyComponents)));
     SB_ASSIGN_OR_RETURN(const bool is_committed, files_.file_exists(path_of(file::kStrategyIndex)));
-    const std::string what = fmt::format("{}: {}", file::kStrategyComponents,
-                                         exists ? "not the bytes that run.json speaks of" : "missing");
+    const std::string what =
+        fmt::format("{}: {}", file::kStrategyComponents, exists ? "not the bytes that run.json speaks of" : "missing");
     // Before the commit a crash may leave the name of one without that of the other.
     if (is_committed) found_.damage.push_back(what);
     if (exists) {
@@ -210,9 +210,8 @@ Status Inspection::look_at_journals() {
       found_.recorded_trace_count += is_known ? 1 : 0;
     }
     if (journal.is_suspect) {
-      found_.remarks.push_back(
-          fmt::format("writer {}: the disk failed to take its journal; what it had not acknowledged may be gone",
-                      writer.writer));
+      found_.remarks.push_back(fmt::format(
+          "writer {}: the disk failed to take its journal; what it had not acknowledged may be gone", writer.writer));
     }
     SB_RETURN_IF_ERROR(look_at_bars(writer));
     describe(writer);

@@ -35,7 +35,8 @@ Status differs(BarIndex bar, const std::string& before, const std::string& now) 
 
 }  // namespace
 
-// ---- Signals ---------------------------------------------------------------------------------------------------------
+// ---- Signals
+// ---------------------------------------------------------------------------------------------------------
 
 Status RunWriter::check_feed(const Bars& bars) const {
   SB_RETURN_IF_ERROR(check_bars(bars));
@@ -102,7 +103,8 @@ Result<size_t> RunWriter::add_strategy(std::string_view strategy_id, const JsonV
     const Digest& other = strategies_[known->second].digest;
     if (other == digest) return known->second;
     return Status::invalid(fmt::format("strategy_id {} is given twice with different configurations: {} and {} ({})",
-                                       strategy_id, to_hex(other).substr(0, 12), to_hex(digest).substr(0, 12), to_json(config)));
+                                       strategy_id, to_hex(other).substr(0, 12), to_hex(digest).substr(0, 12),
+                                       to_json(config)));
   }
   SB_RETURN_IF_ERROR(make_room());
   strategies_.push_back({.id = known->first, .digest = digest});
@@ -287,7 +289,8 @@ Status RunWriter::check_repeats_label(size_t trace, BarIndex bar, std::string_vi
   return name_trace(state, differs(bar, last_of(said), fmt::format("'{}'", label)));
 }
 
-// ---- The journal -----------------------------------------------------------------------------------------------------
+// ---- The journal
+// -----------------------------------------------------------------------------------------------------
 
 Status RunWriter::keep_failure(Status status) {
   if (status.ok() || !failure_.ok()) return status;
@@ -354,6 +357,8 @@ Status RunWriter::sync_if_older_than(int64_t milliseconds) {
 
 bool RunWriter::is_durable() const { return touched_.empty() && journal_->is_durable(); }
 
-int64_t RunWriter::durable_position() const { return journal_->durable_position(); }
+int64_t RunWriter::durable_position() const {
+  return journal_ == nullptr ? durable_position_ : journal_->durable_position();
+}
 
 }  // namespace signalbook

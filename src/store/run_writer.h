@@ -95,8 +95,8 @@ class RunWriter {
   Status sync();
   // The same when the oldest of it that is not durable is as old as this.
   Status sync_if_older_than(int64_t milliseconds);
-  bool is_durable() const;             // all that was recorded
-  int64_t durable_position() const;
+  bool is_durable() const;           // all that was recorded
+  int64_t durable_position() const;  // also after close()
 
   // Ends this writer durably and leaves the run unfinished, for others to write to, to resume or to recover.
   Status close();
@@ -174,7 +174,8 @@ class RunWriter {
   std::unique_ptr<FileLock> writer_lock_;
   std::unique_ptr<JournalWriter> journal_;
   bool input_ended_ = false;
-  Status failure_;  // of the disk: nothing more is taken
+  int64_t durable_position_ = 0;  // when the journal was closed
+  Status failure_;                // of the disk: nothing more is taken
   std::chrono::steady_clock::time_point last_sync_;
 
   std::vector<Feed> feeds_;

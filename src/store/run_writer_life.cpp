@@ -132,12 +132,12 @@ Status RunWriter::join() {
   if (is_finished || !has_journal) {
     return Status::invalid(fmt::format("{} was finished by another process while this one came to it", run_path_));
   }
-  SB_ASSIGN_OR_RETURN(writer_lock_,
-                      files_.lock_file(writer_lock_path(run_path_, options_.writer), /*wait=*/false));
+  SB_ASSIGN_OR_RETURN(writer_lock_, files_.lock_file(writer_lock_path(run_path_, options_.writer), /*wait=*/false));
   if (writer_lock_ == nullptr) {
-    return Status::invalid(fmt::format("{}: writer {} is at it already, in another process; each writer needs a name "
-                                       "of its own (--writer)",
-                                       run_path_, options_.writer));
+    return Status::invalid(
+        fmt::format("{}: writer {} is at it already, in another process; each writer needs a name "
+                    "of its own (--writer)",
+                    run_path_, options_.writer));
   }
   SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals(files_, run_path_));
   JournalHeader header = {.writer = options_.writer,
@@ -149,8 +149,8 @@ Status RunWriter::join() {
   for (const WriterJournal& journal : journals) {
     if (journal.writer == options_.writer) {
       if (options_.opening != RunOpening::resume) {
-        return Status::invalid(fmt::format("{}: writer {} was at it before; {}", run_path_, options_.writer,
-                                           how_to_go_on(run_path_)));
+        return Status::invalid(
+            fmt::format("{}: writer {} was at it before; {}", run_path_, options_.writer, how_to_go_on(run_path_)));
       }
       return resume_from(journal, std::move(header));
     }
@@ -159,9 +159,8 @@ Status RunWriter::join() {
 }
 
 Status RunWriter::begin_journal(const JournalHeader& header) {
-  SB_ASSIGN_OR_RETURN(journal_,
-                      JournalWriter::create(files_, segment_path(run_path_, header.writer, header.segment), header,
-                                            options_.journal));
+  SB_ASSIGN_OR_RETURN(journal_, JournalWriter::create(files_, segment_path(run_path_, header.writer, header.segment),
+                                                      header, options_.journal));
   return Status();
 }
 
@@ -183,16 +182,18 @@ Status RunWriter::resume_from(const WriterJournal& journal, JournalHeader header
   if (journal.is_suspect) SB_RETURN_IF_ERROR(rewrite_suspect(journal));
   SB_ASSIGN_OR_RETURN(const WriterRecord record, read_writer_record(files_, journal));
   if (!record.damage.empty()) {
-    return Status::damaged(fmt::format("{}; recording cannot go on behind damage: save what is whole with signalbook "
-                                       "recover {}, and record the rest into a new run",
-                                       record.damage.front(), run_path_));
+    return Status::damaged(
+        fmt::format("{}; recording cannot go on behind damage: save what is whole with signalbook "
+                    "recover {}, and record the rest into a new run",
+                    record.damage.front(), run_path_));
   }
   if (record.header) {
     if (header.code_version && header.code_version != record.header->code_version) {
-      return Status::invalid(fmt::format(
-          "{} was begun with code_version {}, and this is {}: signals of two versions are two runs; finish that one with "
-          "signalbook recover {}",
-          run_path_, record.header->code_version.value_or("(none)"), *header.code_version, run_path_));
+      return Status::invalid(
+          fmt::format("{} was begun with code_version {}, and this is {}: signals of two versions are two runs; finish "
+                      "that one with "
+                      "signalbook recover {}",
+                      run_path_, record.header->code_version.value_or("(none)"), *header.code_version, run_path_));
     }
     header = *record.header;
     options_.missing = header.missing;
@@ -241,6 +242,7 @@ Status RunWriter::resume_from(const WriterJournal& journal, JournalHeader header
 
 Status RunWriter::close() {
   const Status status = failure_.ok() ? sync() : failure_;
+  durable_position_ = durable_position();
   journal_ = nullptr;
   writer_lock_ = nullptr;
   return status;
@@ -255,9 +257,10 @@ Result<RunSummary> RunWriter::commit() {
   SB_ASSIGN_OR_RETURN(const WriterLocks others, lock_writers(files_, run_path_, options_.writer));
   if (!others.alive.empty()) {
     SB_RETURN_IF_ERROR(sync());
-    return Status::invalid(fmt::format("{}: {} still write to it; when they have ended, finish it with signalbook "
-                                       "recover {}",
-                                       run_path_, fmt::join(others.alive, ", "), run_path_));
+    return Status::invalid(
+        fmt::format("{}: {} still write to it; when they have ended, finish it with signalbook "
+                    "recover {}",
+                    run_path_, fmt::join(others.alive, ", "), run_path_));
   }
   SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
   if (!committed.damage.empty()) {
@@ -267,8 +270,9 @@ Result<RunSummary> RunWriter::commit() {
   journal_ = nullptr;
   const Status removed = remove_journals(files_, run_path_);
   if (!removed.ok()) {
-    committed.summary.warnings.push_back(fmt::format(
-        "the run is finished, but its journals could not be removed: {}; signalbook recover does it", removed.message()));
+    committed.summary.warnings.push_back(
+        fmt::format("the run is finished, but its journals could not be removed: {}; signalbook recover does it",
+                    removed.message()));
   }
   return std::move(committed.summary);
 }

@@ -112,7 +112,8 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory, Stor
       return checked(files, {.store_path = join_path(directory == "." ? "" : directory, name), .run_path = {}}, check);
   }
   if (below.size() == 1) {
-    return checked(files, {.store_path = join_path(directory == "." ? "" : directory, below.front()), .run_path = {}}, check);
+    return checked(files, {.store_path = join_path(directory == "." ? "" : directory, below.front()), .run_path = {}},
+                   check);
   }
   if (below.empty()) {
     return Status::not_found(fmt::format(

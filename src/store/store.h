@@ -31,8 +31,7 @@ enum class StoreCheck { version, none };
 // The scope a directory stands in: in a run that run, in a store the store, above stores `results`, else the only
 // one below it. A directory that holds runs counts as a store where nothing is marked as one. NotFound, naming what to
 // do (or the candidates), when there is none or it cannot be told.
-Result<Scope> locate_scope(FileSystem& files, const std::string& directory,
-                           StoreCheck check = StoreCheck::version);
+Result<Scope> locate_scope(FileSystem& files, const std::string& directory, StoreCheck check = StoreCheck::version);
 
 struct RunLocation {
   std::string run_id;  // the directory's name

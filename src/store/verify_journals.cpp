@@ -31,9 +31,7 @@ class JournalCheck {
   Status check();
 
  private:
-  std::string name_of(const std::string& path) const {
-    return join_path(file_name_of(directory_), file_name_of(path));
-  }
+  std::string name_of(const std::string& path) const { return join_path(file_name_of(directory_), file_name_of(path)); }
   Result<bool> is_alive(const WriterJournal& journal);
   Status check_writer(const WriterJournal& journal, bool is_alive);
   Status check_bars(const std::string& file_name);
@@ -75,8 +73,8 @@ Status JournalCheck::check_writer(const WriterJournal& journal, bool is_alive) {
     }
     const bool is_last = path == journal.segments.rbegin();
     if (scan->torn_bytes > 0 && !(is_alive && is_last)) {
-      tell_(Kind::problem, fmt::format("{}: {} bytes at the end were cut off by a crash; recover drops them", name,
-                                       scan->torn_bytes));
+      tell_(Kind::problem,
+            fmt::format("{}: {} bytes at the end were cut off by a crash; recover drops them", name, scan->torn_bytes));
     }
     limit = scan->header ? std::optional(scan->header->continues_at) : std::nullopt;
   }

@@ -356,8 +356,7 @@ Status Verification::check_unfinished(const std::string& path) {
 Status Verification::check_store_mark() {
   run_id_.clear();
   const std::string name = join_path(file::kStoreDirectory, file::kStoreMarker);
-  SB_ASSIGN_OR_RETURN(const bool is_marked,
-                      files_.directory_exists(join_path(store_path_, file::kStoreDirectory)));
+  SB_ASSIGN_OR_RETURN(const bool is_marked, files_.directory_exists(join_path(store_path_, file::kStoreDirectory)));
   if (!is_marked) return Status();
   const std::optional<std::string> text = read(join_path(store_path_, name), name);
   if (!text) return Status();

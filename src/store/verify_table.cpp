@@ -94,8 +94,7 @@ std::vector<std::string> compare_tables(const Table& expected, const Table& actu
     if (passes_over(column.name)) continue;
     const TableColumn* const found = actual.find(column.name);
     // A reader gives integers of every width as int64.
-    if (found == nullptr ||
-        (found->type != column.type && !(is_integer(found->type) && is_integer(column.type)))) {
+    if (found == nullptr || (found->type != column.type && !(is_integer(found->type) && is_integer(column.type)))) {
       differences.push_back(
           fmt::format("column '{}' is {}", column.name, found == nullptr ? "missing" : "of another type"));
       continue;

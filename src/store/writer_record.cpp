@@ -37,19 +37,17 @@ class WriterReader {
       SB_ASSIGN_OR_RETURN(std::unique_ptr<ReadableFile> file, files_.open_file(path));
       record_.paths.push_back(path);
       record_.segments.push_back(std::move(file));
-      SB_ASSIGN_OR_RETURN(const JournalScan scan,
-                          scan_journal(files_, path, limits[i],
-                                       [&](const JournalBatch& batch, const JournalPlace& place) {
-                                         return take(batch, static_cast<uint32_t>(i), place.offset,
-                                                     damage_before + place.damage_count)
-                                             .at(path);
-                                       }));
+      SB_ASSIGN_OR_RETURN(
+          const JournalScan scan,
+          scan_journal(files_, path, limits[i], [&](const JournalBatch& batch, const JournalPlace& place) {
+            return take(batch, static_cast<uint32_t>(i), place.offset, damage_before + place.damage_count).at(path);
+          }));
       if (scan.header && !record_.header) record_.header = scan.header;
       record_.whole_bytes = scan.whole_bytes;
       record_.torn_bytes += scan.torn_bytes;
       for (const JournalDamage& damage : scan.damage) {
-        record_.damage.push_back(fmt::format("{}: byte {}: {}; {} bytes are lost", path, damage.offset, damage.what,
-                                             damage.lost_bytes));
+        record_.damage.push_back(
+            fmt::format("{}: byte {}: {}; {} bytes are lost", path, damage.offset, damage.what, damage.lost_bytes));
       }
       damage_before += static_cast<int64_t>(scan.damage.size());
     }

@@ -63,7 +63,10 @@ def tree(folder):
 
 def changes(run):
     return {
-        row["strategy_id"]: (row["complete"], pq.read_table(run / row["trace_path"], columns=["idx", "val"]).to_pylist())
+        row["strategy_id"]: (
+            row["complete"],
+            pq.read_table(run / row["trace_path"], columns=["idx", "val"]).to_pylist(),
+        )
         for row in pq.read_table(run / "strategy_index.parquet").to_pylist()
     }
 

@@ -305,6 +305,26 @@ def test_rows_are_acknowledged_while_the_pipe_is_open(places, form):
     assert run_of(workspace) == expected_of(places, rows, form)
 
 
+@pytest.mark.parametrize("how", ["closed", "torn", "wrong", "interrupted"])
+def test_what_is_durable_at_an_early_end_is_acknowledged(places, how):
+    """Rows that came just before the end are made durable by it, and whoever waits for them hears so."""
+    rows, workspace, encoder = bar_by_bar(), places(), Encoder("csv")
+    recording = Recording(workspace, "--ack")
+    recording.send(encoder.rows(rows[:2]))
+    recording.wait_for_acknowledgement(2)
+    recording.send(encoder.rows(rows[2:5]) + {"torn": b"s0,3", "wrong": b"s0,3,inf,,\n"}.get(how, b""))
+    if how == "interrupted":
+        recording.process.send_signal(signal.SIGINT)
+        recording.process.wait(timeout=PATIENCE)
+    code, lines, err = recording.finish()
+    resumed = Recording(workspace, "--resume")
+    durable = int(resumed.line().split()[1])
+    resumed.kill()
+    assert code == {"closed": 1, "torn": 1, "wrong": 2, "interrupted": 130}[how]
+    assert durable == 5 or how == "interrupted"  # which may come before the rows are read
+    assert lines == ([f"acknowledged {durable}"] if durable > 2 else []), (lines, err)
+
+
 def test_nothing_acknowledged_is_lost_by_kill(places):
     """What has been acknowledged is what `resume` begins behind, at the least; the rest gives the same bytes."""
     rows = bar_by_bar()

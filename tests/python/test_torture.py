@@ -122,7 +122,18 @@ class Sweep:
         write_table(make_bars(BARS), folder / "bars.parquet")
 
     def command(self, *options):
-        return ["record", "--run", "results/run", "--bars", "bars.parquet", "--symbol", "SPY", "--timeframe", "5m", *options]
+        return [
+            "record",
+            "--run",
+            "results/run",
+            "--bars",
+            "bars.parquet",
+            "--symbol",
+            "SPY",
+            "--timeframe",
+            "5m",
+            *options,
+        ]
 
     def record(self, writer):
         return subprocess.Popen(
@@ -146,7 +157,9 @@ class Sweep:
         return self.signalbook("recover", "results/run", cwd=self.folder, **options)
 
     def tree(self):
-        return {name: content for name, content in read_tree(self.folder / "results").items() if not name.endswith(".lock")}
+        return {
+            name: content for name, content in read_tree(self.folder / "results").items() if not name.endswith(".lock")
+        }
 
 
 @pytest.fixture
@@ -227,7 +240,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.call}-{'-'.join(fault.outcomes)}-{Path(fault.path).name}")
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda fault: f"{fault.call}-{'-'.join(fault.outcomes)}-{Path(fault.path).name}"
+)
 def test_a_disk_that_fails_loses_nothing(tmp_path, signalbook, fault):
     sweep = Sweep(tmp_path / "faulty", signalbook)
     whole = Sweep(tmp_path / "whole", signalbook)
@@ -236,7 +251,11 @@ def test_a_disk_that_fails_loses_nothing(tmp_path, signalbook, fault):
     feed = "(head -100 signals.jsonl; sleep 0.3; tail -n +101 signals.jsonl)"
     record = " ".join([signalbook.program, *sweep.command("--signals", "-", "--ack")])
     assert subprocess.run(
-        ["/bin/sh", "-c", f"{feed} | {record}"], cwd=whole.folder, env=signalbook.environment, capture_output=True, check=True
+        ["/bin/sh", "-c", f"{feed} | {record}"],
+        cwd=whole.folder,
+        env=signalbook.environment,
+        capture_output=True,
+        check=True,
     )
     outcome = with_fault(
         "/bin/sh", ["-c", f"{feed} | exec {record}"], fault, cwd=sweep.folder, env=signalbook.environment
@@ -269,6 +288,8 @@ def test_interruptions_and_short_writes_are_no_failures(tmp_path, signalbook, ca
     (sweep.folder / "signals.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(0)))
     record = " ".join([signalbook.program, *sweep.command("--signals", "-")])
     fault = Fault(call, outcomes, path="*/results/*")
-    outcome = with_fault("/bin/sh", ["-c", f"exec {record} < signals.jsonl"], fault, cwd=sweep.folder, env=signalbook.environment)
+    outcome = with_fault(
+        "/bin/sh", ["-c", f"exec {record} < signals.jsonl"], fault, cwd=sweep.folder, env=signalbook.environment
+    )
     assert outcome.hits and outcome.code == 0, outcome
     assert signalbook("verify", "results", "--deep", cwd=sweep.folder).code == 0

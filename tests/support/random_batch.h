@@ -26,6 +26,7 @@ class RandomBatches {
     fill(batch.label_changes, most, [&] { return JournalLabelChange{word(), word(), word(), 0}; });
     fill(batch.prices, most, [&] { return JournalPrice{word(), word(), real()}; });
     fill(batch.observed, most, [&] { return JournalObserved{word(), word(), word(), word()}; });
+    batch.input_ended = below(8) == 0;
   }
 
  private:

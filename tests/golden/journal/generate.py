@@ -76,4 +76,5 @@ add_frame(
     + block(9, 2, struct.pack("<IIII", 0, 1, 16613, 2) + struct.pack("<IIII", 1, 1, 60, 0xFFFFFFFF)),
     synced,
 )
+add_frame(head(121, 1, 2, 2, 2) + block(10, 1, b""), synced)
 Path(__file__).with_name("small.journal").write_bytes(journal)
