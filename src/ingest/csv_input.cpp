@@ -1,6 +1,4 @@
 #include <arrow/buffer.h>
-#include <arrow/c/abi.h>
-#include <arrow/c/bridge.h>
 #include <arrow/csv/api.h>
 #include <arrow/csv/chunker.h>
 #include <arrow/io/file.h>
@@ -12,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "ingest/arrow_batch.h"
 #include "ingest/column_input.h"
 #include "ingest/stream_input.h"
 
@@ -40,14 +39,6 @@ arrow::csv::ConvertOptions convert_options(const std::vector<std::string>& names
   convert.include_columns = names;
   for (const std::string& name : names) convert.column_types[name] = arrow::utf8();
   return convert;
-}
-
-Result<Table> to_table(const arrow::RecordBatch& batch) {
-  ArrowArray c_batch;
-  ArrowSchema c_schema;
-  const arrow::Status exported = arrow::ExportRecordBatch(batch, &c_batch, &c_schema);
-  if (!exported.ok()) return Status::invalid(exported.message());
-  return table_from_arrow(&c_batch, &c_schema);
 }
 
 class CsvInput : public ColumnInput {

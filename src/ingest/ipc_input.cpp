@@ -1,6 +1,4 @@
 #include <arrow/buffer.h>
-#include <arrow/c/abi.h>
-#include <arrow/c/bridge.h>
 #include <arrow/io/file.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/ipc/reader.h>
@@ -11,20 +9,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ingest/arrow_batch.h"
 #include "ingest/column_input.h"
 #include "ingest/stream_input.h"
 
 namespace signalbook {
 
 namespace {
-
-Result<Table> to_table(const arrow::RecordBatch& batch) {
-  ArrowArray c_batch;
-  ArrowSchema c_schema;
-  const arrow::Status exported = arrow::ExportRecordBatch(batch, &c_batch, &c_schema);
-  if (!exported.ok()) return Status::invalid(exported.message());
-  return table_from_arrow(&c_batch, &c_schema);
-}
 
 // An Arrow IPC file (Feather V2) or stream, read batch by batch.
 class IpcInput : public ColumnInput {

@@ -63,7 +63,7 @@ Status ChangePass::read_writer(uint32_t writer_number) {
 }
 
 Result<RecordedTrace> ChangePass::take(size_t k) {
-  const Slot slot = std::move(slots_[k]);
+  Slot slot = std::move(slots_[k]);
   const RecordedSource& source = *sources_[k];
   const WriterRecord& writer = run_.writers[source.writer];
   const TraceRecord& record = run_.record_of(source);
@@ -83,7 +83,7 @@ Result<RecordedTrace> ChangePass::take(size_t k) {
   trace.last_bar = record.ended ? bar_count - 1 : record.last_bar;
   trace.changes.kind = record.kind;
   trace.changes.idx.assign(slot.bars.begin(), slot.bars.end());
-  trace.changes.values = slot.values;
+  trace.changes.values = std::move(slot.values);
   for (const uint32_t label : slot.labels) {
     if (label >= writer.labels.size() || writer.labels[label].empty()) return damaged("a label is lost");
     trace.changes.labels.push_back(writer.labels[label]);
