@@ -212,5 +212,61 @@ TEST(Resume, AnOperationThatFails) {
   }
 }
 
+Result<std::unique_ptr<RunWriter>> resume(FileSystem& disk) {
+  return RunWriter::create(disk, kRun, {.created_at = 1'700'000'000'000'000, .opening = RunOpening::resume});
+}
+
+// Whoever goes on behind the end of the input must not wait for more of it; whoever does not know of it, must.
+TEST(Resume, KnowsThatTheInputHasEnded) {
+  for (const bool is_ended : {false, true}) {
+    CrashDisk disk;
+    ASSERT_TRUE(disk.create_directory("/results").ok());
+    ASSERT_TRUE(disk.sync_directory("/").ok());
+    {
+      const auto run = resume(disk).value();
+      const size_t feed = run->add_feed(make_small_bars(kBars)).value();
+      const size_t trace = run->add_trace(run->add_strategy("a", parse(R"({"rsi":{}})")).value(), feed);
+      ASSERT_TRUE(run->record(trace, 7, 1.0, {}).ok());
+      EXPECT_FALSE(run->input_ended());
+      if (is_ended) {
+        ASSERT_TRUE(run->end_input().ok());
+        EXPECT_TRUE(run->input_ended());
+        EXPECT_FALSE(run->record(trace, 8, 0.0, {}).ok());
+      }
+      ASSERT_TRUE(run->sync().ok());
+    }
+    CrashDisk left = disk.after_crash(1);
+    const auto run = resume(left).value();
+    EXPECT_EQ(run->input_ended(), is_ended);
+    ASSERT_TRUE(run->add_feed(make_small_bars(kBars)).ok());
+    ASSERT_TRUE(run->close().ok());
+    ASSERT_TRUE(commit_run(left, kRun).ok());
+    const auto finished = RunReader::open(left, kRun).value();
+    ASSERT_EQ(finished->rows().size(), 1u);
+    EXPECT_EQ(finished->rows()[0].complete, is_ended);
+  }
+}
+
+// What was not synced is not known, and the writer says so after it was closed as well.
+TEST(Resume, AnEndThatWasNotSyncedIsNone) {
+  CrashDisk disk;
+  ASSERT_TRUE(disk.create_directory("/results").ok());
+  ASSERT_TRUE(disk.sync_directory("/").ok());
+  const auto run = resume(disk).value();
+  const size_t feed = run->add_feed(make_small_bars(kBars)).value();
+  const size_t trace = run->add_trace(run->add_strategy("a", parse(R"({"rsi":{}})")).value(), feed);
+  ASSERT_TRUE(run->record(trace, 7, 1.0, {}).ok());
+  ASSERT_TRUE(run->set_position(3).ok());
+  ASSERT_TRUE(run->sync().ok());
+  ASSERT_TRUE(run->end_input().ok());
+  ASSERT_TRUE(run->set_position(4).ok());
+  CrashDisk left = disk.after_crash(1);
+  EXPECT_FALSE(resume(left).value()->input_ended());
+  EXPECT_EQ(run->durable_position(), 3);
+  ASSERT_TRUE(run->close().ok());
+  EXPECT_EQ(run->durable_position(), 4);
+  EXPECT_TRUE(resume(disk).value()->input_ended());
+}
+
 }  // namespace
 }  // namespace signalbook
