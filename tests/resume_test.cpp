@@ -85,6 +85,10 @@ std::map<std::string, std::string> uninterrupted() {
   return all_files(disk);
 }
 
+Result<std::unique_ptr<RunWriter>> resume(FileSystem& disk) {
+  return RunWriter::create(disk, kRun, {.created_at = 1'700'000'000'000'000, .opening = RunOpening::resume});
+}
+
 // What is left is whole, or can be recovered: nothing that was acknowledged is missing, and nothing is made up.
 void expect_saved(CrashDisk& disk, int64_t acknowledged, const std::string& what) {
   const bool is_finished = disk.file_exists(join_path(kRun, "strategy_index.parquet")).value();
@@ -139,6 +143,32 @@ void expect_goes_on(CrashDisk& disk, const std::map<std::string, std::string>& e
     EXPECT_TRUE(files[name] == bytes) << what << ": " << name << ": not the bytes of an uninterrupted run";
   }
   for (const auto& [name, bytes] : files) EXPECT_TRUE(expected.contains(name)) << what << ": " << name << " is left";
+}
+
+// A process that was killed has written what may never get to the disk. Whoever goes on finds it and tells the caller
+// that it is durable: then it must be.
+void expect_resumed_is_durable(const CrashDisk& disk, const std::string& what) {
+  CrashDisk left = disk.after_kill();
+  if (!left.directory_exists(kRun).value() || left.file_exists(join_path(kRun, "strategy_index.parquet")).value())
+    return;
+  const auto run = resume(left);
+  ASSERT_TRUE(run.ok()) << what << ": " << run.status().message();
+  for (const uint64_t seed : {0, 2}) {
+    CrashDisk cut = left.after_crash(seed);
+    expect_saved(cut, (*run)->durable_position(), what + ", resumed, then a power cut, seed " + std::to_string(seed));
+  }
+}
+
+TEST(Resume, AKillAtAnyOperationThenAPowerCut) {
+  CrashDisk disk;
+  ASSERT_TRUE(disk.create_directory("/results").ok());
+  ASSERT_TRUE(disk.sync_directory("/").ok());
+  int64_t acknowledged = 0;
+  disk.before_each([&](const CrashDisk::Operation& operation) {
+    expect_resumed_is_durable(disk, "killed before operation " + std::to_string(operation.number) + ", " +
+                                        std::string(operation.action) + " " + operation.path);
+  });
+  ASSERT_TRUE(sweep(disk, &acknowledged).ok());
 }
 
 TEST(Resume, APowerCutAtAnyOperation) {
@@ -201,6 +231,7 @@ TEST(Resume, AnOperationThatFails) {
         }
         expect_saved(left, acknowledged, what + ", then a power cut, seed " + std::to_string(seed));
       }
+      expect_resumed_is_durable(disk, what);
       // The process goes away and another goes on, without a power cut and with one right after it.
       CrashDisk left = disk.after_kill();
       if (left.directory_exists(kRun).value()) expect_goes_on(left, expected, acknowledged, what);
@@ -210,10 +241,6 @@ TEST(Resume, AnOperationThatFails) {
       if (::testing::Test::HasFatalFailure()) return;
     }
   }
-}
-
-Result<std::unique_ptr<RunWriter>> resume(FileSystem& disk) {
-  return RunWriter::create(disk, kRun, {.created_at = 1'700'000'000'000'000, .opening = RunOpening::resume});
 }
 
 // Whoever goes on behind the end of the input must not wait for more of it; whoever does not know of it, must.
@@ -266,6 +293,36 @@ TEST(Resume, AnEndThatWasNotSyncedIsNone) {
   ASSERT_TRUE(run->close().ok());
   EXPECT_EQ(run->durable_position(), 4);
   EXPECT_TRUE(resume(disk).value()->input_ended());
+}
+
+// A part of the journals, taken for all of them, would make a smaller run.
+TEST(Resume, JournalsAreRemovedAllAtOnce) {
+  CrashDisk disk;
+  ASSERT_TRUE(disk.create_directory("/results").ok());
+  for (const char* writer : {"a", "b", "c"}) {
+    const RunOptions options = {.opening = RunOpening::join, .writer = writer};
+    const auto run = RunWriter::create(disk, kRun, options).value();
+    const size_t feed = run->add_feed(make_small_bars(kBars)).value();
+    const size_t trace = run->add_trace(run->add_strategy(writer, parse(R"({"rsi":{}})")).value(), feed);
+    ASSERT_TRUE(run->record(trace, 7, 1.0, {}).ok());
+    ASSERT_TRUE(run->close().ok());
+  }
+  const std::string journals = journal_directory(kRun);
+  const size_t all = disk.list_directory(journals).value().size();
+  ASSERT_GE(all, 3u);
+  int snapshots = 0;
+  disk.before_each([&](const CrashDisk::Operation&) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      CrashDisk left = disk.after_crash(seed);
+      ++snapshots;
+      if (left.directory_exists(journals).value()) {
+        EXPECT_EQ(left.list_directory(journals).value().size(), all);
+      }
+    }
+  });
+  ASSERT_TRUE(remove_journals(disk, kRun).ok());
+  EXPECT_GT(snapshots, 100);
+  EXPECT_FALSE(disk.directory_exists(journals).value());
 }
 
 }  // namespace
