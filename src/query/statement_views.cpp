@@ -17,10 +17,7 @@ namespace signalbook {
 Result<StatementViews> StatementViews::open(FileSystem& files, const std::string& store_path, const Scope& scope,
                                             bool confined) {
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> scope_runs, runs_in_scope(files, scope));
-  if (scope_runs.empty()) {
-    return Status::not_found(fmt::format("no finished run in {}: write one with `signalbook record`",
-                                         scope.run_path.value_or(scope.store_path)));
-  }
+  if (scope_runs.empty()) return no_finished_run(files, scope.store_path);
   std::vector<RunLocation> all_runs = scope_runs;
   if (scope.run_path.has_value()) {
     SB_ASSIGN_OR_RETURN(all_runs, list_runs(files, scope.store_path));

@@ -5,6 +5,7 @@
 
 #include "format/json_value.h"
 #include "format/trace_schema.h"
+#include "store/run_journals.h"
 #include "store/sealed_json.h"
 
 namespace signalbook {
@@ -18,6 +19,12 @@ Result<bool> is_store(FileSystem& files, const std::string& directory) {
 // The index is renamed into place last: where it is, the run is whole.
 Result<bool> is_run(FileSystem& files, const std::string& directory) {
   return files.file_exists(join_path(directory, file::kStrategyIndex));
+}
+
+// What its writers have said so far lies in it: they are at work, or have died.
+Result<bool> is_unfinished_run(FileSystem& files, const std::string& directory) {
+  SB_ASSIGN_OR_RETURN(const bool is_finished, is_run(files, directory));
+  return is_finished ? false : files.directory_exists(journal_directory(directory));
 }
 
 // A store that a newer program wrote may hold what this one would misread.
@@ -36,8 +43,11 @@ Result<bool> holds_runs(FileSystem& files, const std::string& directory) {
   if (!entries.ok()) return false;  // one that may not be read is none of ours
   for (const DirectoryEntry& entry : *entries) {
     if (!entry.is_directory) continue;
-    SB_ASSIGN_OR_RETURN(const bool run, is_run(files, join_path(directory, entry.name)));
-    if (run) return true;
+    const std::string path = join_path(directory, entry.name);
+    SB_ASSIGN_OR_RETURN(const bool is_finished, is_run(files, path));
+    if (is_finished) return true;
+    SB_ASSIGN_OR_RETURN(const bool is_unfinished, is_unfinished_run(files, path));
+    if (is_unfinished) return true;
   }
   return false;
 }
@@ -98,6 +108,13 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory, Stor
     if (store) return checked(files, {.store_path = candidate, .run_path = run}, check);
     SB_ASSIGN_OR_RETURN(const bool is_a_run, is_run(files, candidate));
     if (is_a_run && !run) run = candidate;
+    SB_ASSIGN_OR_RETURN(const bool is_unfinished, is_unfinished_run(files, candidate));
+    if (is_unfinished) {
+      return Status::not_found(fmt::format(
+          "{} is no finished run: it is being recorded, or its recording died; signalbook recover finishes it, record "
+          "--resume goes on with it",
+          candidate == "." ? "the current directory" : candidate));
+    }
     if (candidate == "/") break;
     candidate = directory_above(candidate);
   }
@@ -145,6 +162,23 @@ Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& s
     run_id = file_name_of(absolute);
   }
   return std::vector<RunLocation>{{.run_id = run_id, .path = *scope.run_path}};
+}
+
+Status no_finished_run(FileSystem& files, const std::string& store_path) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(store_path));
+  std::vector<std::string> names;
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory) continue;
+    SB_ASSIGN_OR_RETURN(const bool is_unfinished, is_unfinished_run(files, join_path(store_path, entry.name)));
+    if (is_unfinished) names.push_back(entry.name);
+  }
+  if (names.empty()) {
+    return Status::not_found(fmt::format("no finished run in {}: write one with signalbook record", store_path));
+  }
+  return Status::not_found(
+      fmt::format("no finished run in {}: {} being recorded, or the recording died; signalbook recover finishes it, "
+                  "record --resume goes on with it",
+                  store_path, fmt::format("{} {}", fmt::join(names, ", "), names.size() == 1 ? "is" : "are")));
 }
 
 Status check_store_version(FileSystem& files, const std::string& store_path) {

@@ -29,8 +29,9 @@ Result<StoreMark> decode_store_mark(std::string_view text, const std::string& fi
 enum class StoreCheck { version, none };
 
 // The scope a directory stands in: in a run that run, in a store the store, above stores `results`, else the only
-// one below it. A directory that holds runs counts as a store where nothing is marked as one. NotFound, naming what to
-// do (or the candidates), when there is none or it cannot be told.
+// one below it. A directory that holds runs, finished or not, counts as a store where nothing is marked as one.
+// NotFound, naming what to do (or the candidates), when there is none, when it cannot be told, and in a run that is not
+// finished.
 Result<Scope> locate_scope(FileSystem& files, const std::string& directory, StoreCheck check = StoreCheck::version);
 
 struct RunLocation {
@@ -43,6 +44,9 @@ Result<std::vector<RunLocation>> list_runs(FileSystem& files, const std::string&
 
 // The runs a scope means: its run, else all of its store.
 Result<std::vector<RunLocation>> runs_in_scope(FileSystem& files, const Scope& scope);
+
+// NotFound, with what there is in place of one: recordings that go on, or have died.
+Status no_finished_run(FileSystem& files, const std::string& store_path);
 
 // Invalid when a newer program made the store, which may hold what this one would misread; a directory that is none is
 // fine.
