@@ -34,11 +34,11 @@ std::string flipped(std::string bytes, size_t place) {
 
 const std::string kSegment = ".journal/main-0001.journal";
 
-// Where the frames of a journal begin, without the header's.
+// Where the frames of a journal begin that say something.
 std::vector<int64_t> frames_of(FileSystem& files, const std::string& path) {
   std::vector<int64_t> offsets;
-  EXPECT_TRUE(scan_journal(files, path, std::nullopt, [&](const JournalBatch&, const JournalPlace& place) {
-                offsets.push_back(place.offset);
+  EXPECT_TRUE(scan_journal(files, path, std::nullopt, [&](const JournalBatch& batch, const JournalPlace& place) {
+                if (!batch.empty()) offsets.push_back(place.offset);
                 return Status();
               }).ok());
   return offsets;
@@ -53,7 +53,7 @@ struct Pieces {
       CrashDisk before = interrupted_run(), after = committed_run();
       Pieces made = {all_files(before, kRun), all_files(after, kStore)};
       const std::vector<int64_t> frames = frames_of(before, join_path(kRun, kSegment));
-      EXPECT_EQ(frames.size(), 4u);
+      EXPECT_EQ(frames.size(), 3u);
       std::string bytes = made.journal.at(kSegment);
       bytes = flipped(bytes, static_cast<size_t>(frames[1]) + 60);
       made.damaged_segment = bytes;

@@ -57,7 +57,7 @@ class JournalWriter {
   // Writes what is gathered, however little, and syncs when that is due. Nothing gathered and the same position:
   // nothing is written.
   Status write();
-  // Writes what is gathered and makes it durable.
+  // Writes what is gathered and makes it durable, and then a frame that says so.
   Status sync();
   // The same when the oldest thing that is not durable is `milliseconds` old, as seen by the first call here after it
   // was gathered.
@@ -92,6 +92,7 @@ class JournalWriter {
   // The frame whose payload stands in frame_, behind room for its header.
   Status append_frame();
   Status append_gathered();
+  void append_seal();
   Status make_durable();
 
   FileSystem& files_;
@@ -105,6 +106,7 @@ class JournalWriter {
   int64_t text_bytes_ = 0;    // of what is counted
   uint32_t frame_count_ = 0;
   int64_t written_bytes_ = 0, durable_bytes_ = 0;
+  int64_t seal_bytes_ = 0;  // of the seal, where the last frame is one
   int64_t written_position_ = 0, durable_position_ = 0;
   bool name_is_durable_ = false;
   std::optional<std::chrono::steady_clock::time_point> waiting_since_;  // the oldest thing that is not durable

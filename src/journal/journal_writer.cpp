@@ -36,7 +36,9 @@ Status JournalWriter::write() {
 Status JournalWriter::sync() {
   SB_RETURN_IF_ERROR(failure_);
   if (is_gathered()) SB_RETURN_IF_ERROR(append_gathered());
-  return written_bytes_ == durable_bytes_ ? Status() : make_durable();
+  if (!is_durable()) SB_RETURN_IF_ERROR(make_durable());
+  append_seal();
+  return Status();
 }
 
 Status JournalWriter::sync_if_older_than(int64_t milliseconds) {
@@ -46,7 +48,7 @@ Status JournalWriter::sync_if_older_than(int64_t milliseconds) {
   return options_.now() - *waiting_since_ >= std::chrono::milliseconds(milliseconds) ? sync() : Status();
 }
 
-bool JournalWriter::is_durable() const { return !is_gathered() && written_bytes_ == durable_bytes_; }
+bool JournalWriter::is_durable() const { return !is_gathered() && written_bytes_ == durable_bytes_ + seal_bytes_; }
 int64_t JournalWriter::durable_position() const { return durable_position_; }
 int64_t JournalWriter::byte_count() const { return written_bytes_; }
 
@@ -80,7 +82,18 @@ Status JournalWriter::append_frame() {
   if (const Status status = file_->append(frame_); !status.ok()) return fail(status);
   written_bytes_ += static_cast<int64_t>(frame_.size());
   ++frame_count_;
+  seal_bytes_ = 0;
   return Status();
+}
+
+// A frame that says nothing but that all before it is durable: a byte of that which is another one later on is damage
+// then, and no write that a crash cut off. What it says holds whether it gets to the disk or not, so nobody waits for
+// it; where it cannot be written, that is the next call's error.
+void JournalWriter::append_seal() {
+  if (seal_bytes_ > 0) return;
+  frame_.assign(kFrameHeaderSize, '\0');
+  encode_batch(batch_, &frame_);
+  if (append_frame().ok()) seal_bytes_ = static_cast<int64_t>(frame_.size());
 }
 
 Status JournalWriter::append_gathered() {
@@ -107,6 +120,7 @@ Status JournalWriter::make_durable() {
     name_is_durable_ = true;
   }
   durable_bytes_ = written_bytes_;
+  seal_bytes_ = 0;
   durable_position_ = written_position_;
   waiting_since_.reset();
   return Status();

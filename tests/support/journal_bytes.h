@@ -45,7 +45,8 @@ struct KnownJournal {
   }
 };
 
-// Frames of up to `most` items of each kind, a sync after every third or so but the last three.
+// Frames of up to `most` items of each kind, a sync, and the frame that seals it, after every third or so but the last
+// three.
 inline KnownJournal make_journal(uint64_t seed, size_t frame_count, size_t most) {
   KnownJournal known;
   CrashDisk disk;
@@ -54,16 +55,21 @@ inline KnownJournal make_journal(uint64_t seed, size_t frame_count, size_t most)
   int64_t synced = 0;
   known.ends.push_back(writer->byte_count());
   known.durable.push_back(0);
-  for (size_t frame = 1; frame < frame_count; ++frame) {
+  const auto note_frame = [&] {
+    known.ends.push_back(writer->byte_count());
+    known.durable.push_back(synced);
+  };
+  while (known.ends.size() < frame_count) {
     random.fill(writer->batch(), most);
     writer->batch().position += static_cast<int64_t>(1 + random.below(9));
     known.batches.push_back(writer->batch());
     EXPECT_TRUE(writer->write().ok());
-    known.ends.push_back(writer->byte_count());
-    known.durable.push_back(synced);
-    if (frame + 3 < frame_count && random.below(3) == 0) {
+    note_frame();
+    if (known.ends.size() + 2 < frame_count && random.below(3) == 0) {
+      synced = known.ends.back();
+      known.batches.push_back(writer->batch());  // of the seal: nothing but the numbers
       EXPECT_TRUE(writer->sync().ok());
-      synced = writer->byte_count();
+      note_frame();
     }
   }
   known.bytes = disk.read_file("/j").value();

@@ -63,6 +63,7 @@ add_frame(
     0,
 )
 synced = len(journal)
+add_frame(head(0, 1, 2, 2, 0), synced)
 add_frame(
     head(100, 1, 2, 2, 0)
     + block(5, 2, texts("calm") + texts("wild"))
