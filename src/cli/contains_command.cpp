@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/recovery_text.h"
 #include "format/content_hash.h"
 #include "format/strategy_identity.h"
 #include "ingest/bars_input.h"
@@ -35,9 +36,8 @@ Result<CompletedTraces> read_completed(const ContainsOptions& options) {
   SB_ASSIGN_OR_RETURN(const Bars bars, read_bars_input(options.bars, options.symbol, options.timeframe, &warnings));
   CompletedTraces completed(to_hex(data_id(bars)), options.code_version);
   if (!options.run.empty()) {
-    // A run that is not there yet contains nothing: a sweep may ask before it begins.
-    const Status status = completed.add_run(files, options.run);
-    if (!status.ok() && status.code() != StatusCode::not_found) return status;
+    SB_ASSIGN_OR_RETURN(const std::string run, find_run_directory(options.run, options.common));
+    SB_RETURN_IF_ERROR(completed.add_run(files, run));
     return completed;
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));

@@ -9,6 +9,7 @@
 
 #include "format/trace_schema.h"
 #include "ingest/bars_input.h"
+#include "ingest/finished_before.h"
 #include "ingest/progress.h"
 #include "ingest/signals_input.h"
 #include "ingest/strategy_file.h"
@@ -52,8 +53,8 @@ class Recorder {
 
   Result<RecordOutcome> run() {
     SB_ASSIGN_OR_RETURN(const bool finished, is_finished());
-    if (finished) return RecordOutcome{.end = RecordOutcome::End::was_finished};
     SB_RETURN_IF_ERROR(read_files());
+    if (finished) return was_finished();
     SB_ASSIGN_OR_RETURN(writer_, RunWriter::create(files_, request_.run_path, request_.options));
     begin_ = writer_->position();
     progress_.emplace(*writer_, progress_options());
@@ -83,6 +84,13 @@ class Recorder {
   }
 
  private:
+  Result<RecordOutcome> was_finished() {
+    SB_ASSIGN_OR_RETURN(const int64_t position, check_finished_before(files_, request_, bars_, entries_));
+    if (request_.stream && request_.stream->resume) SB_RETURN_IF_ERROR(request_.stream->resume(position));
+    outcome_.end = RecordOutcome::End::was_finished;
+    return std::move(outcome_);
+  }
+
   Result<bool> is_finished() const {
     if (request_.options.opening != RunOpening::resume) return false;
     SB_ASSIGN_OR_RETURN(const bool finished, files_.file_exists(join_path(request_.run_path, file::kStrategyIndex)));
@@ -152,7 +160,12 @@ class Recorder {
     SB_RETURN_IF_ERROR(add_feeds_and_strategies(recording));
     if (request_.stream && request_.stream->resume) SB_RETURN_IF_ERROR(request_.stream->resume(begin_));
     // What died behind the end of its input lacks nothing but the commit.
-    if (!writer_->input_ended()) SB_RETURN_IF_ERROR(record_signals(recording));
+    if (!writer_->input_ended()) {
+      is_reading_ = true;
+      SB_RETURN_IF_ERROR(record_signals(recording));
+      is_reading_ = false;
+      SB_RETURN_IF_ERROR(check_all_given(recording));
+    }
     // A file is given whole each time, so there is no row to go on from, whatever was there before.
     if (!request_.stream) SB_RETURN_IF_ERROR(writer_->set_position(0));
     if (!request_.is_one_of_several) {
@@ -168,6 +181,16 @@ class Recorder {
         is_long_form(*signals_) ? record_long_form(*signals_, recording) : record_wide_form(*signals_, recording);
     if (!recorded.ok()) return recorded.at(signals_name());
     return signals_->is_ended() ? Status() : closed_without_end();
+  }
+
+  // A whole input that lacks a strategy which was recorded before is another input. That strategy's trace must not end
+  // with it.
+  Status check_all_given(Recording& recording) const {
+    const std::optional<size_t> trace = recording.before.first_not_given();
+    if (!trace) return Status();
+    return Status::invalid(fmt::format("strategy {} was recorded before, and is not in it; give the whole input again",
+                                       writer_->strategy_id(*trace)))
+        .at(signals_name());
   }
 
   Status add_feeds_and_strategies(Recording& recording) {
@@ -213,7 +236,8 @@ class Recorder {
   Status give_up(const Status& error) {
     const bool anew = request_.options.opening == RunOpening::create;
     const int64_t rows = writer_->position();
-    if (anew && (!request_.stream || rows == 0)) {
+    const bool is_worth_keeping = request_.stream && rows > 0 && writer_->trace_count() > 0;
+    if (anew && !is_worth_keeping) {
       const Status discarded = writer_->discard();
       return discarded.ok() ? error : error.with(fmt::format("; the run stays: {}", discarded.message()));
     }
@@ -225,7 +249,12 @@ class Recorder {
                       "signalbook recover {}",
                       request_.run_path));
     }
-    if (error.code() == StatusCode::invalid) {
+    if (writer_->input_ended()) {
+      return error.with(fmt::format("; {} durable, and the end of the stream was said: finish it with signalbook "
+                                    "recover {}",
+                                    count_rows(durable), request_.run_path));
+    }
+    if (error.code() == StatusCode::invalid && is_reading_) {
       return error.with(
           fmt::format("; {} durable: mend row {} and go on with --resume", count_rows(durable), durable + 1));
     }
@@ -241,6 +270,7 @@ class Recorder {
   std::optional<Progress> progress_;
   std::unique_ptr<ColumnInput> signals_;
   StreamInput* stream_ = nullptr;  // signals_, where it is one
+  bool is_reading_ = false;        // what is wrong then is a row
   int64_t begin_ = 0;              // rows that were durable when this began
   RecordOutcome outcome_;
 };

@@ -21,6 +21,15 @@ BarIndex RecordedBefore::last_bar(size_t trace) {
   return known;
 }
 
+std::optional<size_t> RecordedBefore::first_not_given() const {
+  if (given_ != Given::all) return std::nullopt;
+  for (size_t trace = 0; trace < trace_count_; ++trace) {
+    const bool was_asked = trace < last_bars_.size() && last_bars_[trace] != kNotAsked;
+    if (!was_asked && writer_.is_observed(trace)) return trace;
+  }
+  return std::nullopt;
+}
+
 bool RecordedBefore::holds(size_t trace, BarIndex bar, int64_t row) {
   // Of rows that were not to be sent again, only the one in the middle of which it ended can be there.
   if (given_ == Given::first_row) return row == first_row_ && bar == last_bar(trace);

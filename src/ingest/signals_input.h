@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ class RecordedBefore {
   };
 
   RecordedBefore(const RunWriter& writer, Given given, int64_t first_row)
-      : writer_(writer), given_(given), first_row_(first_row) {}
+      : writer_(writer), given_(given), first_row_(first_row), trace_count_(writer.trace_count()) {}
 
   // Whether the signal of this row was recorded; rows count from 0. The first question about a trace comes before
   // anything is recorded to it.
@@ -29,11 +30,14 @@ class RecordedBefore {
   // The same for a whole input: up to which bar the trace was recorded, -1 for none, and beyond every bar where it was
   // finished.
   BarIndex last_bar(size_t trace);
+  // Behind the end of a whole input: a trace that was recorded before, and that nothing was asked about.
+  std::optional<size_t> first_not_given() const;
 
  private:
   const RunWriter& writer_;
   Given given_;
   int64_t first_row_;
+  size_t trace_count_;  // when the input began
   std::vector<BarIndex> last_bars_;  // of the traces that were asked for
 };
 

@@ -101,7 +101,7 @@ class RunWriter {
   // Ends this writer durably and leaves the run unfinished, for others to write to, to resume or to recover.
   Status close();
   // Finishes every trace of this writer and makes the run visible, durably, with what its other writers recorded.
-  // Invalid while another writer is at it.
+  // Invalid while another writer is at it, or died before its input ended: it may go on.
   Result<RunSummary> commit();
   // Removes the run, as long as this writer has made it and nobody else has joined; else the same as close().
   Status discard();
@@ -110,6 +110,7 @@ class RunWriter {
   bool is_observed(size_t trace) const { return last_bar(trace) >= 0; }
   BarIndex last_bar(size_t trace) const { return traces_[trace].encoder.last_bar(); }  // -1 before the first
   bool is_finished(size_t trace) const { return traces_[trace].finished; }
+  const std::string& strategy_id(size_t trace) const { return strategies_[traces_[trace].strategy].id; }
   // Of input that is given again: a bar before the last one recorded is let pass, and on the last one the value must be
   // what was recorded.
   Status check_repeats(size_t trace, BarIndex bar, double value) const;
@@ -144,7 +145,9 @@ class RunWriter {
   Status make_directories();
   Status join();
   Status begin_journal(const JournalHeader& header);
+  Status check_same_header(const JournalHeader& given, const JournalHeader& before) const;
   Status resume_from(const WriterJournal& journal, JournalHeader header);
+  Result<std::vector<std::string>> others_that_were_cut_off() const;
   Status rewrite_suspect(const WriterJournal& journal);
   void remove_what_was_made();
 

@@ -178,6 +178,24 @@ Status RunWriter::rewrite_suspect(const WriterJournal& journal) {
   return files_.remove_file(suspect_path(run_path_, journal.writer));
 }
 
+// What is given once more with a run that goes on is what it was begun with; what is not given stays.
+Status RunWriter::check_same_header(const JournalHeader& given, const JournalHeader& before) const {
+  if (given.code_version && given.code_version != before.code_version) {
+    return Status::invalid(
+        fmt::format("{} was begun with code_version {}, and this is {}: signals of two versions are two runs; finish "
+                    "that one with signalbook recover {}",
+                    run_path_, before.code_version.value_or("(none)"), *given.code_version, run_path_));
+  }
+  const auto differs = [&](const char* what) {
+    return Status::invalid(fmt::format("{} was begun with another {}; leave it out, or give the same", run_path_, what));
+  };
+  if (given.note && given.note != before.note) return differs("note");
+  if (!given.tags.empty() && given.tags != before.tags) return differs("set of tags");
+  const bool is_other_missing = given.missing != MissingSignal::refuse && before.missing != MissingSignal::refuse &&
+                                given.missing != before.missing;
+  return is_other_missing ? differs("--na") : Status();
+}
+
 Status RunWriter::resume_from(const WriterJournal& journal, JournalHeader header) {
   if (journal.is_suspect) SB_RETURN_IF_ERROR(rewrite_suspect(journal));
   SB_ASSIGN_OR_RETURN(const WriterRecord record, read_writer_record(files_, journal));
@@ -188,14 +206,11 @@ Status RunWriter::resume_from(const WriterJournal& journal, JournalHeader header
                     record.damage.front(), run_path_));
   }
   if (record.header) {
-    if (header.code_version && header.code_version != record.header->code_version) {
-      return Status::invalid(
-          fmt::format("{} was begun with code_version {}, and this is {}: signals of two versions are two runs; finish "
-                      "that one with "
-                      "signalbook recover {}",
-                      run_path_, record.header->code_version.value_or("(none)"), *header.code_version, run_path_));
-    }
+    SB_RETURN_IF_ERROR(check_same_header(header, *record.header));
+    // Where nothing was missing yet, what is missing may be given a meaning now.
+    const MissingSignal given = options_.missing;
     header = *record.header;
+    if (header.missing == MissingSignal::refuse) header.missing = given;
     options_.missing = header.missing;
   }
   // What was read is what will be acknowledged, so it must be durable, too.
@@ -248,6 +263,18 @@ Status RunWriter::close() {
   return status;
 }
 
+// The other writers, all of them gone, that may still have something to say.
+Result<std::vector<std::string>> RunWriter::others_that_were_cut_off() const {
+  std::vector<std::string> names;
+  SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals(files_, run_path_));
+  for (const WriterJournal& journal : journals) {
+    if (journal.writer == options_.writer) continue;
+    SB_ASSIGN_OR_RETURN(const WriterRecord record, read_writer_record(files_, journal));
+    if (!record.input_ended) names.push_back(journal.writer);
+  }
+  return names;
+}
+
 Result<RunSummary> RunWriter::commit() {
   SB_RETURN_IF_ERROR(failure_);
   if (traces_.empty()) return Status::invalid("there is no trace to record");
@@ -257,10 +284,19 @@ Result<RunSummary> RunWriter::commit() {
   SB_ASSIGN_OR_RETURN(const WriterLocks others, lock_writers(files_, run_path_, options_.writer));
   if (!others.alive.empty()) {
     SB_RETURN_IF_ERROR(sync());
+    return Status::invalid(fmt::format("{}: {} still {} to it; when {} ended, finish it with signalbook recover {}",
+                                       run_path_, fmt::join(others.alive, ", "),
+                                       others.alive.size() == 1 ? "writes" : "write",
+                                       others.alive.size() == 1 ? "it has" : "they have", run_path_));
+  }
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> cut_off, others_that_were_cut_off());
+  if (!cut_off.empty()) {
+    SB_RETURN_IF_ERROR(sync());
     return Status::invalid(
-        fmt::format("{}: {} still write to it; when they have ended, finish it with signalbook "
-                    "recover {}",
-                    run_path_, fmt::join(others.alive, ", "), run_path_));
+        fmt::format("{}: {} died before the end of {} input: go on with --writer {} --resume, or finish the run as it "
+                    "is with signalbook recover {}",
+                    run_path_, fmt::join(cut_off, ", "), cut_off.size() == 1 ? "its" : "their", cut_off.front(),
+                    run_path_));
   }
   SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
   if (!committed.damage.empty()) {

@@ -43,6 +43,7 @@ class WriterReader {
             return take(batch, static_cast<uint32_t>(i), place.offset, damage_before + place.damage_count).at(path);
           }));
       if (scan.header && !record_.header) record_.header = scan.header;
+      if (scan.header) record_.header->missing = scan.header->missing;  // may be given later on
       record_.whole_bytes = scan.whole_bytes;
       record_.torn_bytes += scan.torn_bytes;
       for (const JournalDamage& damage : scan.damage) {

@@ -40,7 +40,7 @@ struct WriterRecord {
   };
 
   std::string writer;
-  std::optional<JournalHeader> header;  // of the first segment; none when it is lost
+  std::optional<JournalHeader> header;  // of the first segment whose is whole; `missing` of the last
   std::vector<std::string> paths;       // of the segments
   std::vector<std::unique_ptr<ReadableFile>> segments;
   std::vector<Frame> frames;

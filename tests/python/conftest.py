@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EPOCH = 1_700_000_000  # "now", as the program is told: runs of equal input are equal bytes
 SUFFIXES = ["csv", "parquet", "arrow", "arrows"]  # as write_table knows them
+
+# A shell's background jobs ignore Ctrl-C, and what they start does as well, which is right and not what is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("SIGNALBOOK_PROGRAM", str(ROOT / "build" / "dev" / "signalbook"))
 

@@ -105,10 +105,13 @@ def test_ids_of_the_file_are_kept(recorded):
     assert json.loads(line) == asked[0] and line.count("strategy_id") == 1
 
 
-def test_standard_input_and_a_run_to_come(recorded):
-    command = ["contains", "-", "--bars", recorded.folder / "bars.parquet", *FEED, "--run", recorded.store / "run_9"]
-    outcome = recorded.signalbook.ok(*command, "--format", "json", stdin=json.dumps(make_strategies(2)))
-    assert [row["state"] for row in outcome.json] == ["missing", "missing"]
+def test_standard_input_and_a_run_by_its_name(recorded):
+    command = ["contains", "-", "--bars", recorded.folder / "bars.parquet", *FEED, "--code-version", "v1"]
+    command += ["--store", recorded.store, "--format", "json", "--run"]
+    outcome = recorded.signalbook.ok(*command, "run_1", stdin=json.dumps(make_strategies(2)))
+    assert [row["state"] for row in outcome.json] == ["complete", "complete"]
+    outcome = recorded.signalbook(*command, "run_9", stdin=json.dumps(make_strategies(2)))
+    assert outcome.code == 1 and "there is no run run_9" in outcome.err and not outcome.raw
 
 
 def test_a_damaged_run_is_left_out_and_told(recorded):
