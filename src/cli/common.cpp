@@ -27,6 +27,9 @@ bool reader_is_gone() {
   return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
 }
 
+// Why standard output first failed; what comes later has other reasons, or none.
+int output_error = 0;
+
 }  // namespace
 
 Result<Scope> find_scope(const CommonOptions& options, StoreCheck check) {
@@ -66,10 +69,27 @@ Status print_result(ArrowArrayStream* stream, const CommonOptions& options) {
   return status.code() == StatusCode::io_error && reader_is_gone() ? Status() : status;
 }
 
+void print_text(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && output_error == 0) output_error = errno;
+}
+
 Status finish_output() {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return Status();
+  if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
+  if (output_error == 0 && std::ferror(stdout) == 0) return Status();
   if (reader_is_gone()) return Status();
-  return Status::io_error(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+  return Status::io_error(
+      fmt::format("cannot write to standard output: {}", std::strerror(output_error == 0 ? EIO : output_error)));
+}
+
+void say_on_stderr(std::string_view line) {
+  const std::string text = escape_lines(line) + "\n";
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+Status check_standard_input() {
+  const int error = errno;
+  if (std::ferror(stdin) == 0) return Status();
+  return Status::io_error(fmt::format("cannot read standard input: {}", std::strerror(error)));
 }
 
 Status print_table(const Table& table, const CommonOptions& options) {
@@ -79,7 +99,7 @@ Status print_table(const Table& table, const CommonOptions& options) {
 }
 
 void print_note(const CommonOptions& options, const std::string& text) {
-  if (!options.quiet) fmt::print(stderr, "{}\n", escape_lines(text));
+  if (!options.quiet) say_on_stderr(text);
 }
 
 std::string escape_lines(std::string_view text) {

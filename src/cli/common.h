@@ -1,7 +1,10 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "cli/output.h"
@@ -32,8 +35,22 @@ int terminal_width();
 Status print_result(ArrowArrayStream* stream, const CommonOptions& options);
 Status print_table(const Table& table, const CommonOptions& options);
 
+// A text on standard output. What it costs that it cannot be written says finish_output.
+void print_text(std::string_view text);
+
+template <typename... Arguments>
+void print_out(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  print_text(fmt::format(format, std::forward<Arguments>(arguments)...));
+}
+
 // What is still on its way to standard output arrives, or this says why not. The last thing a command does.
 Status finish_output();
+
+// A line for people, on standard error. Where that is full or closed the exit status has to be enough.
+void say_on_stderr(std::string_view line);
+
+// The configurations, queries and signals of standard input have all come, or this says what the system refused.
+Status check_standard_input();
 
 // For people, on standard error; nothing when `quiet`.
 void print_note(const CommonOptions& options, const std::string& text);

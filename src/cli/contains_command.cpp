@@ -65,7 +65,7 @@ Status run_contains(const ContainsOptions& options) {
       if (answer.state == State::complete) continue;
       JsonValue config = entry.config;
       if (auto* const members = config.object()) members->emplace_back("strategy_id", JsonValue(entry.strategy_id));
-      fmt::print("{}\n", to_json(config));
+      print_out("{}\n", to_json(config));
       continue;
     }
     table.columns[0].append_text(entry.strategy_id);

@@ -90,9 +90,9 @@ Status run_demo(const DemoOptions& options) {
   }
   if (options.quiet) return Status();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  fmt::print("recorded 2 runs in {}: {} bars of made-up prices, {} traces, {} changes, {:.2f} s\n", options.store,
-             with_separators(static_cast<int64_t>(bars.size())), with_separators(traces), with_separators(changes),
-             seconds.count());
+  print_out("recorded 2 runs in {}: {} bars of made-up prices, {} traces, {} changes, {:.2f} s\n", options.store,
+            with_separators(static_cast<int64_t>(bars.size())), with_separators(traces), with_separators(changes),
+            seconds.count());
   return Status();
 }
 

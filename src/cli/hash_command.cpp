@@ -14,22 +14,22 @@ namespace {
 Status print_identity(const JsonValue& config, const HashOptions& options) {
   SB_ASSIGN_OR_RETURN(const StrategyIdentity identity, identify_strategy(config));
   if (options.canonical) {
-    fmt::print("{}\n", identity.canonical);
+    print_out("{}\n", identity.canonical);
   } else {
-    fmt::print("{}\n", options.full ? to_hex(identity.digest) : identity.hash());
+    print_out("{}\n", options.full ? to_hex(identity.digest) : identity.hash());
   }
   return Status();
 }
 
 // Many configurations, one a line: memory does not grow with their number.
-Status hash_lines(std::istream& input, const std::string& name, const HashOptions& options) {
+Status hash_lines(const HashOptions& options) {
   std::string line;
-  for (int64_t number = 1; std::getline(input, line); ++number) {
+  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
     const Result<JsonValue> config = parse_json(line);
     const Status status = config.ok() ? print_identity(*config, options) : config.status();
-    if (!status.ok()) return status.at(fmt::format("{}: configuration {}", name, number));
+    if (!status.ok()) return status.at(fmt::format("standard input: configuration {}", number));
   }
-  return Status();
+  return check_standard_input();
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Status run_hash(const HashOptions& options) {
   const bool standard_input = options.file == "-";
   if (options.lines) {
     if (!standard_input) return Status::invalid("--lines reads standard input: give - as the file");
-    return hash_lines(std::cin, "standard input", options);
+    return hash_lines(options);
   }
   SB_ASSIGN_OR_RETURN(const std::vector<StrategyEntry> entries,
                       read_strategy_file(standard_input ? "/dev/stdin" : options.file));

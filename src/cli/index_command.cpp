@@ -14,8 +14,8 @@ Status run_index_rebuild(const IndexRebuildOptions& options) {
   SB_ASSIGN_OR_RETURN(const RebuildReport report,
                       rebuild_index(posix_file_system(), run, {.is_dry = false, .now = now}));
   if (!options.common.quiet) {
-    fmt::print("{}: {}\n", escape_control_characters(to_valid_utf8(run)),
-               report.changed ? "its index is made anew" : "its index says what the traces say, nothing was changed");
+    print_out("{}: {}\n", escape_control_characters(to_valid_utf8(run)),
+              report.changed ? "its index is made anew" : "its index says what the traces say, nothing was changed");
     print_fact("traces", count_traces(report.summary));
     for (const std::string& line : report.damage) print_fact("damage", line);
     for (const std::string& line : report.remarks) print_fact("note", line);

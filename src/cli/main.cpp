@@ -1,6 +1,9 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <string>
@@ -42,6 +45,28 @@ void add_output(CLI::App& command, CommonOptions& options) {
   command.add_option("--format", options.format, "table, csv, json, md or parquet")->capture_default_str();
   command.add_option("--limit", options.limit, "Rows at the most")->check(is_row_count);
   command.add_flag("--quiet,-q", options.quiet, "No notes on standard error");
+}
+
+// An option that was given without a value is a variable of a shell that was not set, and never meant as none.
+void refuse_empty_values(CLI::App& command) {
+  for (CLI::Option* const option : command.get_options()) {
+    const std::string name = option->get_name();
+    if (!name.starts_with("--") || option->get_items_expected_max() == 0 || name == "--note") continue;
+    option->check([name](const std::string& value) -> std::string {
+      if (value.empty()) throw CLI::ValidationError(name + " is empty", CLI::ExitCodes::ValidationError);
+      return "";
+    });
+  }
+  for (CLI::App* const below : command.get_subcommands([](CLI::App*) { return true; })) refuse_empty_values(*below);
+}
+
+// A descriptor that came closed would go to the next file that is opened, and signals or messages with it. In its place
+// comes one on which every use fails.
+void fill_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    (void)::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest number
+  }
 }
 
 // Arguments -> one command -> exit status.
@@ -201,13 +226,15 @@ int run(int argc, char** argv) {
   add_output(*command, catalog.common);
   command->callback([&] { status = run_catalog(catalog); });
 
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(StatusCode::invalid);
+    if (app.exit(error) != 0) return static_cast<int>(StatusCode::invalid);
+    status = Status();  // it was --help or --version
   }
   if (const Status output = finish_output(); status.ok()) status = output;
-  if (!status.ok()) fmt::print(stderr, "signalbook: {}\n", escape_lines(status.message()));
+  if (!status.ok()) say_on_stderr("signalbook: " + status.message());
   // As shells say it of a program that a signal has ended.
   constexpr int kSignalBase = 128;
   return status.ok() && interrupted_by != 0 ? kSignalBase + interrupted_by : static_cast<int>(status.code());
@@ -218,6 +245,7 @@ int run(int argc, char** argv) {
 }  // namespace signalbook::cli
 
 int main(int argc, char** argv) {
+  signalbook::cli::fill_standard_descriptors();
   // A reader that has seen enough (head, less) is no error worth a signal.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is an error to report, like a full disk

@@ -133,10 +133,10 @@ void print_summary(const std::string& run_path, const RunSummary& summary, doubl
   const double share = summary.signal_count == 0 ? 0.0
                                                  : 100.0 * static_cast<double>(summary.change_count) /
                                                        static_cast<double>(summary.signal_count);
-  fmt::print("recorded {}: {}, {}, {} in {} ({:.2f}%), {}, {:.2f} s\n", escape_lines(run_path),
-             count_of(summary.strategy_count, "strategy", "strategies"), count_of(summary.trace_count, "trace"),
-             count_of(summary.change_count, "change"), count_of(summary.signal_count, "signal"), share,
-             format_size(summary.file_bytes), seconds);
+  print_out("recorded {}: {}, {}, {} in {} ({:.2f}%), {}, {:.2f} s\n", escape_lines(run_path),
+            count_of(summary.strategy_count, "strategy", "strategies"), count_of(summary.trace_count, "trace"),
+            count_of(summary.change_count, "change"), count_of(summary.signal_count, "signal"), share,
+            format_size(summary.file_bytes), seconds);
 }
 
 std::string describe_rows(int64_t count) {
@@ -157,23 +157,23 @@ Status run_record(const RecordOptions& options, int* interrupted_by) {
   SB_ASSIGN_OR_RETURN(const RecordOutcome outcome, record_run(posix_file_system(), request));
   const std::string run = escape_lines(request.run_path);
   if (!options.quiet) {
-    for (const std::string& warning : outcome.warnings) fmt::print(stderr, "warning: {}\n", escape_lines(warning));
+    for (const std::string& warning : outcome.warnings) say_on_stderr("warning: " + warning);
   }
   switch (outcome.end) {
     case RecordOutcome::End::interrupted:
       *interrupted_by = interrupt->signal_number();
-      fmt::print(stderr,
-                 "signalbook: interrupted: {}; go on with the same command and --resume, or finish with: signalbook "
-                 "recover {}\n",
-                 describe_rows(outcome.row_count), run);
+      say_on_stderr(fmt::format(
+          "signalbook: interrupted: {}; go on with the same command and --resume, or finish with: signalbook recover "
+          "{}",
+          describe_rows(outcome.row_count), request.run_path));
       break;
     case RecordOutcome::End::was_finished:
-      if (!options.quiet) fmt::print("{} is finished already; there is nothing to go on with\n", run);
+      if (!options.quiet) print_out("{} is finished already; there is nothing to go on with\n", run);
       break;
     case RecordOutcome::End::closed:
       if (!options.quiet) {
-        fmt::print("writer {} of {} is done: {}; when all its writers are: signalbook recover {}\n",
-                   escape_lines(options.writer), run, describe_rows(outcome.row_count), run);
+        print_out("writer {} of {} is done: {}; when all its writers are: signalbook recover {}\n",
+                  escape_lines(options.writer), run, describe_rows(outcome.row_count), run);
       }
       break;
     case RecordOutcome::End::committed: {

@@ -35,7 +35,7 @@ std::string outcome(const RecoveryReport& report, bool is_dry) {
 }
 
 void print_report(const std::string& run, const RecoveryReport& report, bool is_dry) {
-  fmt::print("{}: {}\n", escape_control_characters(to_valid_utf8(run)), outcome(report, is_dry));
+  print_out("{}: {}\n", escape_control_characters(to_valid_utf8(run)), outcome(report, is_dry));
   print_fact("because", report.why);
   const RecoveryFacts& facts = report.facts;
   if (!report.alive_writers.empty()) {
@@ -90,7 +90,7 @@ Status recover_one(const std::string& run, const RecoverCommandOptions& options)
 // Every unfinished run of a store in turn. The worst of what happened is the answer.
 Status recover_store(const std::string& store, const RecoverCommandOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> runs, list_unfinished_runs(posix_file_system(), store));
-  if (runs.empty() && !options.common.quiet) fmt::print("{}: every run is finished\n", store);
+  if (runs.empty() && !options.common.quiet) print_out("{}: every run is finished\n", store);
   Status worst;
   std::vector<std::string> failed;
   for (const std::string& run : runs) {

@@ -26,7 +26,7 @@ Result<std::string> find_run_directory(const std::string& run, const CommonOptio
 }
 
 void print_fact(const std::string& name, const std::string& text) {
-  fmt::print("  {:<9}{}\n", name, escape_control_characters(to_valid_utf8(text)));
+  print_out("  {:<9}{}\n", name, escape_control_characters(to_valid_utf8(text)));
 }
 
 std::string count_traces(const RunSummary& summary) {

@@ -35,13 +35,13 @@ void print_row(const Table& table, size_t row) {
       config = text;
       continue;
     }
-    fmt::print("{:<{}}  {}\n", escape_control_characters(column.name), width,
-               escape_control_characters(to_valid_utf8(text)));
+    print_out("{:<{}}  {}\n", escape_control_characters(column.name), width,
+              escape_control_characters(to_valid_utf8(text)));
   }
   const Result<JsonValue> parsed = parse_json(config);
   const std::string tree = parsed.ok() ? strategy_tree_text(*parsed, terminal_width()) : "";
-  if (!tree.empty()) fmt::print("components\n{}", tree);
-  fmt::print("strategy_config\n{}\n", parsed.ok() ? to_json(*parsed, JsonStyle::pretty) : config);
+  if (!tree.empty()) print_out("components\n{}", tree);
+  print_out("strategy_config\n{}\n", parsed.ok() ? to_json(*parsed, JsonStyle::pretty) : config);
 }
 
 }  // namespace
@@ -70,14 +70,14 @@ Status run_show(const ShowOptions& options) {
   const Table rows = std::move(asked).value();
   bool is_first = true;
   for (const std::vector<size_t>& traces : rows_by_strategy(rows)) {
-    if (!is_first) fmt::print("\n");
+    if (!is_first) print_out("\n");
     is_first = false;
     if (traces.size() == 1) {
       print_row(rows, traces.front());
       continue;
     }
     print_row(common_columns(rows, traces.front()), 0);
-    fmt::print("\n");
+    print_out("\n");
     SB_RETURN_IF_ERROR(print_traces(*engine, rows, traces, options.common));
   }
   return print_strategy_notes(*engine, condition, options.common);

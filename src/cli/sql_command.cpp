@@ -10,7 +10,10 @@ namespace signalbook::cli {
 
 Status run_sql(const SqlOptions& options) {
   std::string query = options.query;
-  if (query == "-") query.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (query == "-") {
+    query.assign(std::istreambuf_iterator<char>(std::cin), {});
+    SB_RETURN_IF_ERROR(check_standard_input());
+  }
   std::string relation;
   if (!options.common.sort_by.empty()) {
     query.erase(query.find_last_not_of("; \t\r\n") + 1);

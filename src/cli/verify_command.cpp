@@ -12,7 +12,7 @@ namespace signalbook::cli {
 
 namespace {
 
-void print_line(const std::string& text) { fmt::print("{}\n", escape_control_characters(to_valid_utf8(text))); }
+void print_line(const std::string& text) { print_out("{}\n", escape_control_characters(to_valid_utf8(text))); }
 
 // A run that is not finished is one here. A store.json that is damaged is a finding, and no reason to stop.
 Result<Scope> find_scope_to_verify(const CommonOptions& options) {
@@ -37,7 +37,7 @@ Status verify_trace_file(const std::string& path, bool quiet) {
     return Status::damaged(fmt::format("{}: {} of damage; bring it back from a copy, or record the run again", path,
                                        count_of(static_cast<int64_t>(faults.size()), "case")));
   }
-  if (!quiet) fmt::print("{} agrees with itself; verify the run to compare it with the index\n", path);
+  if (!quiet) print_out("{} agrees with itself; verify the run to compare it with the index\n", path);
   return Status();
 }
 
@@ -56,7 +56,7 @@ Status run_verify(const VerifyOptions& options) {
                                                           options.deep ? VerifyDepth::contents : VerifyDepth::bytes));
   if (!scope.run_path.has_value()) {
     for (const std::string& file : Catalog::damaged_files(posix_file_system(), scope.store_path)) {
-      fmt::print("catalogue: {} is not what was written; make it anew with signalbook catalog --rebuild\n", file);
+      print_out("catalogue: {} is not what was written; make it anew with signalbook catalog --rebuild\n", file);
       ++summary.problem_count;
     }
   }
@@ -72,7 +72,7 @@ Status run_verify(const VerifyOptions& options) {
     return Status::not_found(fmt::format("{} read: no file of a finished run is damaged; {}", read,
                                          count_of(summary.problem_count, "other finding")));
   }
-  if (!options.common.quiet) fmt::print("{} read: every file is the one that was recorded\n", read);
+  if (!options.common.quiet) print_out("{} read: every file is the one that was recorded\n", read);
   return Status();
 }
 

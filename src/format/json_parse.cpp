@@ -101,7 +101,7 @@ bool may_have_duplicates(const JsonValue::Object& object) {
 // inside an array every value is the same and the closing bracket stops every walk.
 class Reader {
  public:
-  Result<JsonValue> read(std::string_view text);
+  Result<JsonValue> read(std::string_view text, bool refuses_duplicates);
 
  private:
   bool read_root(JsonValue& out);
@@ -119,6 +119,7 @@ class Reader {
 
   const char* text_begin() const { return buffer_.data() + 1; }
   const char* text_end() const { return text_begin() + text_size_; }
+  bool is_given(std::string_view key) const;
   const char* failed_token();
   std::string describe(const char* at) const;
   bool fail(const char* at, std::string_view what);
@@ -131,6 +132,7 @@ class Reader {
   size_t text_size_ = 0;
   ondemand::parser parser_;
   ondemand::document document_;
+  bool refuses_duplicates_ = false;
   const char* last_text_ = nullptr;  // where the text value that was read last begins
 
   // Members and items of containers that are still open: each container is built at its final size when it closes.
@@ -140,7 +142,8 @@ class Reader {
   std::string error_;
 };
 
-Result<JsonValue> Reader::read(std::string_view text) {
+Result<JsonValue> Reader::read(std::string_view text, bool refuses_duplicates) {
+  refuses_duplicates_ = refuses_duplicates;
   text_size_ = text.size();
   buffer_.clear();
   buffer_.reserve(text.size() + 2 + simdjson::SIMDJSON_PADDING);
@@ -209,10 +212,17 @@ bool Reader::read_object(ondemand::value& value, int depth, JsonValue& out) {
     ondemand::field field = result.value_unsafe();
     JsonValue::Member member;
     if (!read_key(field, member.first) || !read_value(field.value(), depth, member.second)) return false;
+    if (refuses_duplicates_ && depth == 1 && is_given(member.first))
+      return fail(field.escaped_key().data() - 1, "the key '" + member.first + "' is given twice");
     members_.push_back(std::move(member));
   }
   close_object(first, out);
   return true;
+}
+
+// Of the outermost object, whose members are the only ones there when one of its own is read.
+bool Reader::is_given(std::string_view key) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& member) { return member.first == key; });
 }
 
 bool Reader::read_array(ondemand::value& value, int depth, JsonValue& out) {
@@ -386,7 +396,12 @@ bool Reader::explain_broken_text(simdjson::error_code code) {
 
 Result<JsonValue> parse_json(std::string_view text) {
   thread_local Reader reader;
-  return reader.read(text);
+  return reader.read(text, false);
+}
+
+Result<JsonValue> parse_json_of_distinct_members(std::string_view text) {
+  thread_local Reader reader;
+  return reader.read(text, true);
 }
 
 }  // namespace signalbook

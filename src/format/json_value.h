@@ -66,6 +66,9 @@ inline constexpr int kMaxJsonDepth = 500;
 // else, for numbers a double cannot hold (1e999) and for nesting deeper than kMaxJsonDepth.
 Result<JsonValue> parse_json(std::string_view text);
 
+// The same, but Invalid where the outermost object has two members of one name.
+Result<JsonValue> parse_json_of_distinct_members(std::string_view text);
+
 enum class JsonStyle {
   compact,    // in the order given, no spaces
   canonical,  // keys sorted by code point, no spaces: Python's json.dumps(v, sort_keys=True, separators=(",", ":"))

@@ -35,6 +35,18 @@ Status ByteStream::read(std::string* bytes, size_t limit) {
   }
   if (at_end_) return Status();
   SB_RETURN_IF_ERROR(wait());
+  return read_now(bytes, limit);
+}
+
+Result<bool> ByteStream::has_more() {
+  if (put_back_.empty() && !at_end_) {
+    pollfd polled = {.fd = descriptor_, .events = POLLIN, .revents = 0};
+    if (::poll(&polled, 1, 0) > 0) SB_RETURN_IF_ERROR(read_now(&put_back_, 1));
+  }
+  return !put_back_.empty();
+}
+
+Status ByteStream::read_now(std::string* bytes, size_t limit) {
   const size_t before = bytes->size();
   bytes->resize(before + limit);
   ssize_t count;

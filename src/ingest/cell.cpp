@@ -69,6 +69,9 @@ Result<double> read_number(const TableColumn& column, size_t row, bool untyped) 
 
 Result<int64_t> read_integer(const TableColumn& column, size_t row) {
   if (column.is_null(row)) return Status::invalid("the value is missing");
+  if (column.type == ColumnType::boolean) {
+    return Status::invalid(fmt::format("{} is no whole number", column.integers[row] != 0 ? "true" : "false"));
+  }
   if (column.type == ColumnType::int64) return column.integers[row];
   SB_ASSIGN_OR_RETURN(const double number, read_number(column, row, true));
   if (std::abs(number) > 0x1p53 || number != std::floor(number)) {
@@ -96,6 +99,7 @@ Result<int64_t> read_time(const TableColumn& column, size_t row, bool* zone_miss
     *zone_missing |= !column.time_zone_given;
     return column.integers[row];
   }
+  if (column.type == ColumnType::boolean) return Status::invalid("true and false are no times");
   if (column.type != ColumnType::text) {
     return Status::invalid(
         "the time is a plain number; write it as text (2024-03-26 13:30:00+00:00) or as a timestamp");

@@ -20,7 +20,7 @@ bool is_rounded_integer(std::string_view text, double number);
 // A number, or NaN for NULL. In an untyped file (CSV) text is read as a number. Invalid for other text, times, lists.
 Result<double> read_number(const TableColumn& column, size_t row, bool untyped);
 
-// An integer. NULL, fractions and text that is none are Invalid.
+// An integer. NULL, fractions, true and false, and text that is none are Invalid.
 Result<int64_t> read_integer(const TableColumn& column, size_t row);
 
 // true or false, in any case, or 1 or 0; NULL is false. Invalid for anything else.

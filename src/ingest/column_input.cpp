@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <set>
 
+#include "ingest/foreign_format.h"
+
 namespace signalbook {
 
 int ColumnInput::find_column(std::string_view name) const {
@@ -39,9 +41,12 @@ Result<std::unique_ptr<ColumnInput>> open_column_input(const std::string& path) 
   if (file == nullptr) return Status::io_error(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
   char start[6] = {};
   const size_t count = std::fread(start, 1, sizeof(start), file.get());
+  if (std::ferror(file.get()) != 0)
+    return Status::io_error(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
   const std::string_view magic(start, count);
 
   if (magic.empty()) return Status::invalid(fmt::format("{} is empty", path));
+  SB_RETURN_IF_ERROR(refuse_foreign_format(magic).at(path));
   auto input = magic.starts_with("PAR1")                                              ? open_parquet_input(path)
                : magic.starts_with("ARROW1") || magic.starts_with("\xff\xff\xff\xff") ? open_ipc_input(path)
                                                                                       : open_csv_input(path);

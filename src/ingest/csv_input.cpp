@@ -12,6 +12,7 @@
 
 #include "ingest/arrow_batch.h"
 #include "ingest/column_input.h"
+#include "ingest/foreign_format.h"
 #include "ingest/stream_input.h"
 
 namespace signalbook {
@@ -48,6 +49,7 @@ class CsvInput : public ColumnInput {
   Status open() {
     std::shared_ptr<arrow::csv::StreamingReader> reader;
     SB_RETURN_IF_ERROR(open_reader({}, &reader));
+    SB_RETURN_IF_ERROR(refuse_foreign_names(reader->schema()->field_names()));
     return set_column_names(reader->schema()->field_names());
   }
 
@@ -62,7 +64,7 @@ class CsvInput : public ColumnInput {
     for (int64_t first_row = 0;;) {
       std::shared_ptr<arrow::RecordBatch> batch;
       const arrow::Status status = reader->ReadNext(&batch);
-      if (!status.ok()) return Status::invalid(status.message());
+      if (!status.ok()) return from_arrow_error(status);
       if (batch == nullptr) return Status();
       SB_ASSIGN_OR_RETURN(const Table table, to_table(*batch));
       SB_RETURN_IF_ERROR(visit(first_row, table));
@@ -77,7 +79,7 @@ class CsvInput : public ColumnInput {
     if (!file.ok()) return Status::io_error(file.status().message());
     auto made = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(), *file, read_options(),
                                                   parse_options(column_names().size()), convert_options(names));
-    if (!made.ok()) return Status::invalid(made.status().message());
+    if (!made.ok()) return from_arrow_error(made.status());
     *reader = *made;
     return Status();
   }
@@ -110,6 +112,7 @@ class CsvStream : public StreamInput {
       SB_RETURN_IF_ERROR(parse_names(record, &names));
       half_line_end_ = record.ends_with('\r');
       pending_.erase(0, end);
+      SB_RETURN_IF_ERROR(refuse_foreign_names(names));
       SB_RETURN_IF_ERROR(set_column_names(std::move(names)));
       chunker_ = arrow::csv::MakeChunker(parse_options(column_names().size()));
       return Status();

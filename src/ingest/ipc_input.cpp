@@ -17,6 +17,15 @@ namespace signalbook {
 
 namespace {
 
+constexpr const char* kNoFile = "not a readable Arrow IPC file";
+constexpr const char* kNoStream = "not a readable Arrow IPC stream";
+
+Status behind_the_end() {
+  return Status::invalid(
+      "there are bytes behind the end of the Arrow stream; several streams are not one: write their rows with one "
+      "writer");
+}
+
 // An Arrow IPC file (Feather V2) or stream, read batch by batch.
 class IpcInput : public ColumnInput {
  public:
@@ -29,6 +38,7 @@ class IpcInput : public ColumnInput {
     return read([&](const arrow::RecordBatch& batch) -> Status {
       const auto selected = batch.SelectColumns(columns);
       if (!selected.ok()) return Status::invalid(selected.status().message());
+      SB_RETURN_IF_ERROR(check_contents(**selected).at(fmt::format("rows from {} on: {}", first_row + 1, kNoFile)));
       SB_ASSIGN_OR_RETURN(const Table table, to_table(**selected));
       SB_RETURN_IF_ERROR(visit(first_row, table));
       first_row += batch.num_rows();
@@ -42,26 +52,34 @@ class IpcInput : public ColumnInput {
     const auto file = arrow::io::ReadableFile::Open(path_);
     if (!file.ok()) return Status::io_error(file.status().message());
     const auto as_file = arrow::ipc::RecordBatchFileReader::Open(*file);
+    if (const Status status = from_arrow_error(as_file.status()); status.code() == StatusCode::io_error) return status;
     if (as_file.ok()) {
       if (!visit) return set_column_names((*as_file)->schema()->field_names());
       for (int i = 0; i < (*as_file)->num_record_batches(); ++i) {
         const auto batch = (*as_file)->ReadRecordBatch(i);
-        if (!batch.ok()) return Status::invalid(batch.status().message());
+        if (!batch.ok()) return from_arrow_error(batch.status(), kNoFile);
         SB_RETURN_IF_ERROR(visit(**batch));
       }
       return Status();
     }
     if (const arrow::Status status = (*file)->Seek(0); !status.ok()) return Status::io_error(status.message());
     const auto as_stream = arrow::ipc::RecordBatchStreamReader::Open(*file);
-    if (!as_stream.ok()) return Status::invalid("not a readable Arrow IPC file: " + as_file.status().message());
+    if (!as_stream.ok()) return from_arrow_error(as_file.status(), kNoFile);
     if (!visit) return set_column_names((*as_stream)->schema()->field_names());
     for (;;) {
       std::shared_ptr<arrow::RecordBatch> batch;
       const arrow::Status status = (*as_stream)->ReadNext(&batch);
-      if (!status.ok()) return Status::invalid(status.message());
-      if (batch == nullptr) return Status();
+      if (!status.ok()) return from_arrow_error(status, kNoFile);
+      if (batch == nullptr) return check_nothing_follows(**file);
       SB_RETURN_IF_ERROR(visit(*batch));
     }
+  }
+
+  // Arrow stops at the end-of-stream marker; what stands behind it would be lost.
+  static Status check_nothing_follows(arrow::io::ReadableFile& file) {
+    const auto size = file.GetSize(), place = file.Tell();
+    if (!size.ok() || !place.ok()) return from_arrow_error(size.ok() ? place.status() : size.status());
+    return *place < *size ? behind_the_end() : Status();
   }
 
   std::string path_;
@@ -74,6 +92,7 @@ class ByteStreamAdapter : public arrow::io::InputStream {
   explicit ByteStreamAdapter(ByteStream& bytes) : bytes_(bytes) {}
 
   arrow::Result<int64_t> Read(int64_t count, void* out) override {
+    if (count < 0) return arrow::Status::Invalid("a length is negative");
     // A length that is garbage must not cost memory, so no more is asked for than what comes.
     const auto wanted = static_cast<size_t>(count);
     size_t given = 0;
@@ -113,6 +132,11 @@ class ByteStreamAdapter : public arrow::io::InputStream {
   // Whether the end came where Arrow wanted more: after the last whole batch, or in the middle of one.
   bool fell_short() const { return fell_short_; }
   int64_t position() const { return position_; }
+  // Whether there are bytes that nobody has asked for. What may come later is not waited for.
+  Result<bool> has_more() {
+    if (taken_ < pending_.size()) return true;
+    return bytes_.has_more();
+  }
 
  private:
   ByteStream& bytes_;
@@ -131,7 +155,7 @@ class IpcStream : public StreamInput {
     const auto opened = arrow::ipc::RecordBatchStreamReader::Open(adapter_);
     if (!adapter_->status().ok()) return adapter_->status();
     if (adapter_->fell_short()) return closed_early();
-    if (!opened.ok()) return Status::invalid("not a readable Arrow IPC stream: " + opened.status().message());
+    if (!opened.ok()) return Status::invalid(opened.status().message()).at(kNoStream);
     reader_ = *opened;
     return set_column_names(reader_->schema()->field_names());
   }
@@ -148,19 +172,24 @@ class IpcStream : public StreamInput {
         ended_ = !torn_ && options_.end_of_file_ends;
         return Status();
       }
-      if (!status.ok()) return Status::invalid(fmt::format("row {}: {}", next_row_ + 1, status.message()));
+      if (!status.ok()) return at_row(Status::invalid(status.message()).at(kNoStream));
       if (batch == nullptr) {
+        SB_ASSIGN_OR_RETURN(const bool more, adapter_->has_more());
+        if (more) return at_row(behind_the_end());
         ended_ = true;
         return Status();
       }
       const auto selected = batch->SelectColumns(columns);
       if (!selected.ok()) return Status::invalid(selected.status().message());
+      SB_RETURN_IF_ERROR(at_row(check_contents(**selected).at(kNoStream)));
       SB_RETURN_IF_ERROR(take(**selected, visit));
     }
     return Status();
   }
 
  private:
+  Status at_row(const Status& status) const { return status.at(fmt::format("row {}", next_row_ + 1)); }
+
   // A batch that cannot be had as a whole is had row by row, for those before the bad one and its number.
   Status take(const arrow::RecordBatch& batch, const TableVisitor& visit) {
     const Result<Table> table = to_table(batch);

@@ -82,7 +82,7 @@ Status set_cell(Cell& cell, Column column, const JsonValue& value) {
 }
 
 Result<Row> parse_row(std::string_view line) {
-  SB_ASSIGN_OR_RETURN(const JsonValue value, parse_json(line));
+  SB_ASSIGN_OR_RETURN(const JsonValue value, parse_json_of_distinct_members(line));
   if (value.object() == nullptr) return Status::invalid("a line is one object, such as {\"strategy_id\": \"a\", ...}");
   Row row;
   for (const auto& [key, member] : *value.object()) {

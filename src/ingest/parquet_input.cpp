@@ -1,5 +1,3 @@
-#include <arrow/c/abi.h>
-#include <arrow/c/bridge.h>
 #include <arrow/io/file.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -16,6 +14,7 @@
 #include <tuple>
 
 #include "base/exact_double.h"
+#include "ingest/arrow_batch.h"
 #include "ingest/column_input.h"
 
 namespace signalbook {
@@ -23,6 +22,7 @@ namespace signalbook {
 namespace {
 
 constexpr int64_t kBatchRows = 65'536;
+constexpr const char* kNoFile = "not a readable Parquet file";
 
 // A Parquet file. A numeric column goes from its pages to the encoder without an Arrow array in between.
 class ParquetInput : public ColumnInput {
@@ -63,10 +63,8 @@ class ParquetInput : public ColumnInput {
         std::shared_ptr<arrow::RecordBatch> batch;
         PARQUET_THROW_NOT_OK(batches->ReadNext(&batch));
         if (batch == nullptr) return Status();
-        ArrowArray c_batch;
-        ArrowSchema c_schema;
-        PARQUET_THROW_NOT_OK(arrow::ExportRecordBatch(*batch, &c_batch, &c_schema));
-        SB_ASSIGN_OR_RETURN(const Table table, table_from_arrow(&c_batch, &c_schema));
+        SB_RETURN_IF_ERROR(check_contents(*batch).at(fmt::format("rows from {} on: {}", first_row + 1, kNoFile)));
+        SB_ASSIGN_OR_RETURN(const Table table, to_table(*batch));
         SB_RETURN_IF_ERROR(visit(first_row, table));
         first_row += batch->num_rows();
       }
@@ -113,8 +111,10 @@ class ParquetInput : public ColumnInput {
   static Status translate(Function&& function) {
     try {
       return function();
+    } catch (const parquet::ParquetStatusException& error) {
+      return from_arrow_error(error.status(), kNoFile);
     } catch (const std::exception& error) {
-      return Status::invalid(std::string("not a readable Parquet file: ") + error.what());
+      return Status::invalid(error.what()).at(kNoFile);
     }
   }
 

@@ -330,7 +330,7 @@ Result<std::vector<StrategyEntry>> read_strategy_file(const std::string& path) {
     text.resize(size + static_cast<size_t>(file.gcount()));
     more = file.good();
   }
-  if (file.bad() || !file.eof()) return Status::io_error(path + ": cannot be read (is it a directory?)");
+  if (file.bad() || !file.eof()) return Status::io_error(path + ": cannot be read: " + std::strerror(errno));
   return parse_strategies(text, find_format(path, without_byte_order_mark(text)), path);
 }
 

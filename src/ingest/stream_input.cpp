@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "ingest/foreign_format.h"
+
 namespace signalbook {
 
 namespace {
@@ -14,7 +16,7 @@ bool is_decided(std::string_view start) {
   for (const std::string_view magic : {kArrowStream, kArrowFile, kParquet, kByteOrderMark}) {
     if (start.size() < magic.size() && magic.starts_with(start)) return false;
   }
-  return start.find_first_not_of(kBlank) != std::string_view::npos;
+  return !may_become_foreign_format(start) && start.find_first_not_of(kBlank) != std::string_view::npos;
 }
 
 }  // namespace
@@ -30,6 +32,7 @@ Result<std::unique_ptr<StreamInput>> open_stream_input(std::unique_ptr<ByteStrea
     return Status::invalid(
         "a Parquet or Arrow IPC file cannot be read while it is written; send an Arrow IPC stream, CSV or JSON lines");
   }
+  SB_RETURN_IF_ERROR(refuse_foreign_format(text));
   const bool arrow = text.starts_with(kArrowStream);
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   const size_t first = text.find_first_not_of(kBlank);

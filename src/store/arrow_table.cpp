@@ -110,6 +110,7 @@ Status fill_dictionary(const arrow::Array& array, TableColumn& column) {
   const auto& typed = static_cast<const arrow::DictionaryArray&>(array);
   TableColumn values;
   SB_RETURN_IF_ERROR(fill_column(*typed.dictionary(), values));
+  if (values.type == ColumnType::text_list) return unsupported(*array.type());
   column.type = values.type;
   column.width = values.width;
   column.time_zone_given = values.time_zone_given;
