@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <set>
@@ -108,7 +109,9 @@ CrashDisk make_state(const RecoveryFacts& facts) {
 
 // Facts that cannot be told, or that another one decides, as they are found.
 RecoveryFacts as_found(RecoveryFacts facts) {
-  if (facts.journal != JournalFact::whole && facts.journal != JournalFact::damaged) facts.bars = BarsFact::there;
+  const bool are_bars_named = facts.journal == JournalFact::whole || facts.journal == JournalFact::damaged ||
+                              facts.index == IndexFact::whole || facts.description == DescriptionFact::whole;
+  if (!are_bars_named) facts.bars = BarsFact::there;
   if (facts.index == IndexFact::whole && facts.traces == TracesFact::none) facts.traces = TracesFact::lost;
   return facts;
 }
@@ -345,6 +348,274 @@ TEST(RecoverRun, CountsWhatACrashCutOff) {
   EXPECT_TRUE(report->damage.empty());
 }
 
+std::string all_of(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + '\n';
+  return text;
+}
+
+std::set<std::string> names_of_moved(const RecoveryReport& report) {
+  std::set<std::string> names;
+  for (const MovedFile& file : report.moved) names.insert(file.from + " -> " + file.to + ": " + file.why);
+  return names;
+}
+
+// What somebody else has put among the journals is kept, whatever becomes of them.
+const Files kForeign = {{"notes.txt", "precious"},
+                        {"d/p", "precious, too"},
+                        {"main-backup.journal", "a copy"},
+                        {"main-1.journal", "no name of ours"},
+                        {"_x.lock", "likewise"},
+                        {"SPY.bars", "likewise"},
+                        {"main-0009.journal/q", "a directory"}};
+
+void add_foreign_files(CrashDisk& disk, const std::string& directory) {
+  for (const auto& [name, bytes] : kForeign) replace(disk, join_path(join_path(kRun, directory), name), bytes);
+}
+
+void expect_foreign_files(CrashDisk& disk, const std::string& directory) {
+  const Files files = all_files(disk, kStore);
+  for (const auto& [name, bytes] : kForeign) {
+    if (name.ends_with(".lock")) continue;
+    const auto found = files.find(".signalbook/lost+found/run_1-1/" + directory + "/" + name);
+    ASSERT_NE(found, files.end()) << name;
+    EXPECT_EQ(found->second, bytes);
+  }
+  EXPECT_FALSE(disk.directory_exists(journal_directory(kRun)).value());
+  EXPECT_FALSE(disk.directory_exists(done_journal_directory(kRun)).value());
+}
+
+TEST(RecoverRun, WhatIsNoJournalIsNotRemovedWithTheJournals) {
+  using J = JournalFact;
+  const RecoveryFacts committed = {
+      .index = IndexFact::whole, .description = DescriptionFact::whole, .traces = TracesFact::whole};
+  for (const J journal : {J::empty, J::whole, J::damaged}) {
+    for (const bool is_committed : {true, false}) {
+      if (journal == J::empty && !is_committed) continue;  // the whole run is moved
+      RecoveryFacts facts = is_committed ? committed : RecoveryFacts();
+      facts.journal = journal;
+      SCOPED_TRACE(name(facts));
+      CrashDisk disk = make_state(facts);
+      add_foreign_files(disk, ".journal");
+      const Result<RecoveryReport> dry = recover(disk, /*is_dry=*/true);
+      const Result<RecoveryReport> report = recover(disk);
+      ASSERT_TRUE(dry.ok() && report.ok()) << report.status().message();
+      EXPECT_EQ(names_of_moved(*dry), names_of_moved(*report));
+      expect_foreign_files(disk, ".journal");
+      EXPECT_EQ(recover(disk)->action, RecoveryAction::keep);
+    }
+  }
+}
+
+TEST(RecoverRun, WhatIsNoJournalIsNotRemovedByTheCommitEither) {
+  CrashDisk disk;
+  {
+    const auto run = RunWriter::create(disk, kRun, writer_options()).value();
+    ASSERT_TRUE(record_states_run(*run).ok());
+    for (const auto& [name, bytes] : kForeign) {
+      if (!name.starts_with("main-0009")) replace(disk, join_path(journal_directory(kRun), name), bytes);
+    }
+    const Result<RunSummary> summary = run->commit();
+    ASSERT_TRUE(summary.ok()) << summary.status().message();
+    EXPECT_NE(all_of(summary->warnings).find("notes.txt"), std::string::npos);
+  }
+  const Files files = all_files(disk, kStore);
+  EXPECT_EQ(files.at(".signalbook/lost+found/run_1-1/.journal/notes.txt"), "precious");
+  EXPECT_EQ(files.at(".signalbook/lost+found/run_1-1/.journal/d/p"), "precious, too");
+  EXPECT_EQ(files_of_store(disk), Pieces::get().store);
+}
+
+// A removal that died, and what somebody has put there.
+TEST(RecoverRun, WhatIsLeftOfARemovalIsLookedAt) {
+  const RecoveryFacts committed = {
+      .index = IndexFact::whole, .description = DescriptionFact::whole, .traces = TracesFact::whole};
+  const std::string done = ".journal.done/", torn = done + "main-0001.journal";
+  for (const bool is_torn : {false, true}) {
+    CrashDisk disk = make_state(committed);
+    std::string bytes = Pieces::get().journal.at(kSegment);
+    if (is_torn) bytes.resize(bytes.size() - 5);
+    replace(disk, join_path(kRun, torn), bytes);
+    add_foreign_files(disk, ".journal.done");
+    const Result<RecoveryReport> report = recover(disk);
+    ASSERT_TRUE(report.ok()) << report.status().message();
+    EXPECT_EQ(report->action, RecoveryAction::clean);
+    expect_foreign_files(disk, ".journal.done");
+    EXPECT_EQ(all_files(disk, kStore).contains(".signalbook/lost+found/run_1-1/" + torn), true);
+    EXPECT_EQ(files_of_store(disk), Pieces::get().store);
+  }
+  CrashDisk disk = make_state(committed);
+  replace(disk, join_path(kRun, torn), Pieces::get().journal.at(kSegment));
+  const Result<RecoveryReport> report = recover(disk);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_TRUE(report->moved.empty());
+  EXPECT_EQ(all_files(disk, kStore), Pieces::get().store);
+}
+
+// Nothing of it is known to be in the run: it is kept.
+TEST(RecoverRun, KeepsAJournalWhoseEndWasCutOff) {
+  const std::string bytes = Pieces::get().journal.at(kSegment);
+  const std::string cut = bytes.substr(0, bytes.size() - 5), garbage(1000, 'x');
+  const std::string other = ".journal/other-0001.journal", place = ".signalbook/lost+found/run_1-1/";
+  for (const bool is_committed : {false, true}) {
+    CrashDisk disk = make_state({.journal = JournalFact::whole});
+    if (is_committed) {
+      disk = make_state({.journal = JournalFact::whole,
+                         .index = IndexFact::whole,
+                         .description = DescriptionFact::whole,
+                         .traces = TracesFact::whole});
+    }
+    replace(disk, join_path(kRun, kSegment), cut);
+    replace(disk, join_path(kRun, other), garbage);
+    const Result<RecoveryReport> dry = recover(disk, /*is_dry=*/true);
+    const Result<RecoveryReport> report = recover(disk);
+    ASSERT_TRUE(dry.ok() && report.ok()) << report.status().message();
+    EXPECT_EQ(names_of_moved(*dry), names_of_moved(*report));
+    const Files files = all_files(disk, kStore);
+    EXPECT_EQ(files.at(place + kSegment), cut);
+    EXPECT_EQ(files.at(place + other), garbage);
+    EXPECT_NE(files.at(place + "NOTE.txt").find("was  run_1/.journal/other-0001.journal"), std::string::npos);
+    EXPECT_FALSE(disk.directory_exists(done_journal_directory(kRun)).value());
+  }
+  // The commit of another writer finds it, too.
+  CrashDisk disk;
+  {
+    const auto run = RunWriter::create(disk, kRun, writer_options()).value();
+    ASSERT_TRUE(record_states_run(*run).ok());
+    replace(disk, join_path(kRun, other), garbage);
+    ASSERT_TRUE(run->commit().ok());
+  }
+  EXPECT_EQ(all_files(disk, kStore).at(place + other), garbage);
+}
+
+// A run that was finished from a part of its journals: those that turn up later are not thrown away.
+TEST(RecoverRun, KeepsJournalsThatSayMoreThanTheRun) {
+  CrashDisk early = interrupted_run(8), late = interrupted_run(12);
+  for (const bool says_more : {false, true}) {
+    CrashDisk disk = early.after_kill();
+    ASSERT_TRUE(recover(disk).ok());
+    const Files finished = all_files(disk, kStore);
+    const Files journal = all_files(says_more ? late : early, kRun);
+    for (const auto& [path, bytes] : journal) replace(disk, join_path(kRun, path), bytes);
+    const Result<RecoveryReport> dry = recover(disk, /*is_dry=*/true);
+    const Result<RecoveryReport> report = recover(disk);
+    ASSERT_TRUE(dry.ok() && report.ok()) << report.status().message();
+    EXPECT_EQ(report->action, RecoveryAction::clean);
+    EXPECT_EQ(report->moved.size(), says_more ? 1u : 0u);
+    EXPECT_EQ(names_of_moved(*dry), names_of_moved(*report));
+    EXPECT_EQ(files_of_store(disk), finished);
+    if (!says_more) continue;
+    EXPECT_NE(report->moved[0].why.find("strategy_0 on SPY 5m"), std::string::npos) << report->moved[0].why;
+    EXPECT_EQ(all_files(disk, kStore).at(".signalbook/lost+found/run_1-1/" + kSegment), journal.at(kSegment));
+  }
+}
+
+// A run that was gone on with once: two segments.
+CrashDisk resumed_run() {
+  CrashDisk disk;
+  for (const BarIndex begin : {0, 6}) {
+    RunOptions options = writer_options();
+    if (begin > 0) options.opening = RunOpening::resume;
+    const auto run = RunWriter::create(disk, kRun, options).value();
+    const size_t feed = run->add_feed(make_small_bars(12)).value();
+    const size_t trace = run->add_trace(run->add_strategy("a", parse(R"({"rsi":{}})")).value(), feed);
+    for (BarIndex bar = begin; bar < begin + 6; ++bar) {
+      EXPECT_TRUE(run->record(trace, bar, static_cast<double>(bar % 3) - 1.0).ok());
+      EXPECT_TRUE(run->sync().ok());
+    }
+    EXPECT_TRUE(run->close().ok());
+  }
+  return disk.after_crash(0);
+}
+
+TEST(RecoverRun, ASegmentIsWhatItsHeaderSays) {
+  const std::string first = segment_path(kRun, "main", 1), second = segment_path(kRun, "main", 2);
+  CrashDisk undisturbed = resumed_run();
+  ASSERT_TRUE(recover(undisturbed).ok());
+  const Files wanted = files_of_store(undisturbed);
+
+  CrashDisk disk = resumed_run();
+  ASSERT_TRUE(disk.rename(first, kRun + "/x").ok());
+  ASSERT_TRUE(disk.rename(second, first).ok());
+  ASSERT_TRUE(disk.rename(kRun + "/x", second).ok());
+  Result<RecoveryReport> report = recover(disk);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_NE(all_of(report->damage).find(first + ": its header says that it is segment 2"), std::string::npos);
+  EXPECT_NE(all_of(report->damage).find(second + ": its header says that it is segment 1"), std::string::npos);
+  EXPECT_EQ(files_of_store(disk), wanted);
+
+  // A copy under another writer's name, or another number, is not read a second time.
+  for (const std::string& copy : {segment_path(kRun, "other", 1), segment_path(kRun, "main", 3)}) {
+    disk = resumed_run();
+    replace(disk, copy, disk.read_file(first).value());
+    report = recover(disk);
+    ASSERT_TRUE(report.ok()) << report.status().message();
+    EXPECT_NE(all_of(report->damage).find(copy + ": its header says that it is segment 1 of writer main"),
+              std::string::npos);
+    Files after = files_of_store(disk);
+    for (const char* name : {"run_1/traces", "run_1/strategy_index.parquet"}) {
+      for (const auto& [path, bytes] : wanted) {
+        if (path.starts_with(name)) {
+          EXPECT_EQ(after[path], bytes) << path;
+        }
+      }
+    }
+  }
+}
+
+TEST(RecoverRun, AMissingSegmentIsDamage) {
+  CrashDisk disk = resumed_run();
+  ASSERT_TRUE(disk.remove_file(segment_path(kRun, "main", 1)).ok());
+  const Result<RecoveryReport> report = recover(disk);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(all_of(report->damage), kRun + "/.journal/main-0001.journal: missing\n");
+  EXPECT_EQ(report->facts.journal, JournalFact::unreadable);
+}
+
+// Of a run that is whole otherwise.
+TEST(RecoverRun, BarsThatAreNotThoseThatWereRecordedAreDamage) {
+  const RecoveryFacts committed = {
+      .index = IndexFact::whole, .description = DescriptionFact::whole, .traces = TracesFact::whole};
+  const auto is_bars = [](const auto& file) { return file.first.starts_with("bars/"); };
+  const auto [path, bytes] = *std::ranges::find_if(Pieces::get().store, is_bars);
+  const std::string place = join_path(kStore, path);
+  for (const std::string& other : {std::string(), half(bytes), flipped(bytes, bytes.size() / 2)}) {
+    CrashDisk disk = make_state(committed);
+    replace(disk, place, other);
+    if (other.empty()) {
+      ASSERT_TRUE(disk.remove_file(place).ok());
+    }
+    const Result<RecoveryReport> report = recover(disk);
+    ASSERT_TRUE(report.ok()) << report.status().message();
+    EXPECT_EQ(report->action, RecoveryAction::keep);
+    ASSERT_EQ(report->damage.size(), 1u);
+    EXPECT_NE(report->damage[0].find(path), std::string::npos);
+    EXPECT_NE(report->why, "everything is whole");
+  }
+}
+
+// Journals may have the only copy of the bars that are left.
+TEST(RecoverRun, BarsThatTheStoreLacksAreNotRemoved) {
+  CrashDisk disk = make_state({.journal = JournalFact::whole,
+                               .index = IndexFact::whole,
+                               .description = DescriptionFact::whole,
+                               .traces = TracesFact::whole});
+  const Files before = all_files(disk, kStore);
+  for (const auto& [path, bytes] : before) {
+    if (path.starts_with("bars/")) {
+      ASSERT_TRUE(disk.remove_file(join_path(kStore, path)).ok());
+    }
+  }
+  const Result<RecoveryReport> report = recover(disk);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_FALSE(report->damage.empty());
+  for (const auto& [path, bytes] : before) {
+    const std::string name = ".signalbook/lost+found/run_1-1/" + path.substr(path.find('/') + 1);
+    if (path.ends_with(".bars")) {
+      EXPECT_EQ(all_files(disk, kStore).at(name), bytes);
+    }
+  }
+}
+
 // Journals are removed one by one: those that are left are not all that the commit was made of.
 TEST(RecoverRun, TheRestOfTheJournalsDoesNotTakeTheRunsPlace) {
   CrashDisk disk;
@@ -439,6 +710,22 @@ TEST(RecoverRun, UnfinishedRunsAreListed) {
   EXPECT_EQ(list_unfinished_runs(disk, kStore).value(), std::vector<std::string>{"run_1"});
   ASSERT_TRUE(recover(disk).ok());
   EXPECT_TRUE(list_unfinished_runs(disk, kStore)->empty());
+}
+
+TEST(RecoverRun, FinishedRunsThatCannotBeReadAreListed) {
+  for (const char* file : {"strategy_index.parquet", "run.json"}) {
+    for (const bool is_there : {true, false}) {
+      CrashDisk disk = committed_run();
+      const std::string path = join_path(kRun, file), bytes = disk.read_file(path).value();
+      replace(disk, path, half(bytes));
+      if (!is_there) {
+        ASSERT_TRUE(disk.remove_file(path).ok());
+      }
+      EXPECT_EQ(list_unfinished_runs(disk, kStore).value(), std::vector<std::string>{"run_1"}) << file << is_there;
+      ASSERT_TRUE(recover(disk).ok());
+      EXPECT_TRUE(list_unfinished_runs(disk, kStore)->empty()) << file << is_there;
+    }
+  }
 }
 
 }  // namespace

@@ -525,7 +525,7 @@ class UnfinishedRun : public VerifyRun {
 };
 
 TEST_F(UnfinishedRun, IsBeingWrittenOrWaits) {
-  EXPECT_EQ(findings(), (std::vector<std::string>{"remark half no finished run: it is being written by main"}));
+  EXPECT_EQ(findings(), (std::vector<std::string>{"problem half no finished run: it is being written by main"}));
   ASSERT_TRUE(writer_->close().ok());
   writer_.reset();
   EXPECT_EQ(findings(), (std::vector<std::string>{waiting_}));

@@ -19,7 +19,10 @@ namespace {
 std::string outcome(const RecoveryReport& report, bool is_dry) {
   switch (report.action) {
     case RecoveryAction::keep:
-      return "is whole, there is nothing to do";
+      if (!report.damage.empty()) return "is not whole, and nothing here can mend it";
+      if (report.moved.empty()) return "is whole, there is nothing to do";
+      return is_dry ? "is whole, and would be rid of what does not belong to it"
+                    : "is whole, and rid of what does not belong to it";
     case RecoveryAction::clean:
       return is_dry ? "would be rid of its journals" : "is rid of its journals";
     case RecoveryAction::finish:
@@ -70,6 +73,7 @@ Status judge(const std::string& run, const RecoveryReport& report, bool is_dry) 
   if (report.action == RecoveryAction::refuse) return Status::damaged(run + ": " + report.why);
   if (!report.damage.empty()) {
     const char* const rest = report.action == RecoveryAction::set_aside ? "nothing could be read"
+                             : report.action == RecoveryAction::keep    ? "bring these files back from a copy"
                              : is_dry                                   ? "what can be read would be saved"
                                                                         : "what could be read is saved";
     return Status::damaged(fmt::format("{}: {} case{} of damage; {}", run, report.damage.size(),

@@ -142,6 +142,9 @@ struct JournalPlace {
 Result<JournalScan> scan_journal(FileSystem& files, const std::string& path, std::optional<int64_t> limit,
                                  const std::function<Status(const JournalBatch&, const JournalPlace&)>& visit);
 
+// The header of a journal file; nothing when it is not whole. NotFound and Invalid as above.
+Result<std::optional<JournalHeader>> read_journal_header(FileSystem& files, const std::string& path);
+
 // Reads again the frame that a scan has found at this offset. Damaged when it is not there any more.
 Status read_journal_frame(ReadableFile& file, const std::string& path, int64_t offset, JournalBatch* batch);
 

@@ -215,6 +215,21 @@ Result<JournalScan> scan_journal(FileSystem& files, const std::string& path, std
   return Scanner(*file, path, limit, visit).scan();
 }
 
+Result<std::optional<JournalHeader>> read_journal_header(FileSystem& files, const std::string& path) {
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files.open_file(path));
+  std::string front(kFrameHeaderSize, '\0'), payload;
+  SB_ASSIGN_OR_RETURN(const size_t count, file->read(0, std::span(front)));
+  FrameHeader header;
+  const bool begins = count == front.size() && read_frame_header(front, 0, file->size(), &header) && header.number == 0;
+  if (!begins) return std::optional<JournalHeader>();
+  SB_ASSIGN_OR_RETURN(const bool whole, read_payload(*file, header, &payload));
+  if (!whole) return std::optional<JournalHeader>();
+  Result<JournalHeader> decoded = decode_journal_header(payload);
+  if (decoded.ok()) return std::optional(std::move(decoded).value());
+  if (decoded.status().code() == StatusCode::damaged) return std::optional<JournalHeader>();
+  return decoded.status().at(path);
+}
+
 Status read_journal_frame(ReadableFile& file, const std::string& path, int64_t offset, JournalBatch* batch) {
   const auto damaged = [&](const std::string& why) {
     return Status::damaged(fmt::format("{}: the frame at byte {} is not what it was: {}", path, offset, why));

@@ -109,21 +109,70 @@ Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, 
   }
   CommittedRun committed;
   committed.torn_bytes = run.torn_bytes;
+  committed.torn_paths = std::move(run.torn_paths);
   committed.damage = std::move(run.damage);
   SB_ASSIGN_OR_RETURN(committed.summary, builder.commit());
   return committed;
 }
 
-Status remove_journals(FileSystem& files, const std::string& run_path) {
+std::vector<LostFile> journals_cut_off(const std::vector<std::string>& torn_paths) {
+  std::vector<LostFile> kept;
+  for (const std::string& path : torn_paths) {
+    kept.push_back({.path = join_path(file_name_of(journal_directory("")), file_name_of(path)),
+                    .why = "its end is no whole frame: cut off by a crash, or damaged; all before it is in the run"});
+  }
+  return kept;
+}
+
+Result<std::vector<LostFile>> find_foreign_files(FileSystem& files, const std::string& run_path,
+                                                 const std::string& directory) {
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> names, list_foreign_files(files, join_path(run_path, directory)));
+  std::vector<LostFile> found;
+  for (const std::string& name : names)
+    found.push_back({.path = join_path(directory, name), .why = "came among the journals, and is none of them"});
+  return found;
+}
+
+namespace {
+
+// Removes a directory of journals under the name that it has for that; what is none of ours goes to lost+found. The
+// last segments go first, so that what a crash leaves is a beginning.
+Status remove_done_journals(FileSystem& files, const std::string& run_path, const std::string& former_name,
+                            LostAndFound& lost, std::vector<LostFile> kept) {
+  const std::string done = done_journal_directory(run_path), done_name = file_name_of(done);
+  SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(done));
+  if (!exists) return Status();
+  SB_ASSIGN_OR_RETURN(const std::vector<LostFile> foreign, find_foreign_files(files, run_path, done_name));
+  for (const LostFile& file : foreign) {
+    const std::string path = join_path(former_name, file_name_of(file.path));
+    if (std::ranges::find(kept, path, &LostFile::path) == kept.end()) kept.push_back({.path = path, .why = file.why});
+  }
+  for (LostFile& file : kept) file.found_at = join_path(done_name, file_name_of(file.path));
+  SB_RETURN_IF_ERROR(lost.take(kept));
+  SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(done));
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry)
+    SB_RETURN_IF_ERROR(files.remove_file(join_path(done, entry->name)));
+  SB_RETURN_IF_ERROR(files.remove_directory(done));
+  return files.sync_directory(run_path);
+}
+
+}  // namespace
+
+Status remove_journals(FileSystem& files, const std::string& run_path, LostAndFound& lost,
+                       const std::vector<LostFile>& kept) {
   const std::string journals = journal_directory(run_path), done = done_journal_directory(run_path);
-  SB_RETURN_IF_ERROR(remove_tree(files, done));
+  SB_RETURN_IF_ERROR(remove_done_journals(files, run_path, file_name_of(done), lost, {}));
   SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(journals));
   if (!exists) return Status();
   // All at once by its name: a part of the journals, taken for the whole, would make a smaller run.
   SB_RETURN_IF_ERROR(files.rename(journals, done));
   SB_RETURN_IF_ERROR(files.sync_directory(run_path));
-  SB_RETURN_IF_ERROR(remove_tree(files, done));
-  return files.sync_directory(run_path);
+  return remove_done_journals(files, run_path, file_name_of(journals), lost, kept);
+}
+
+Status remove_journals(FileSystem& files, const std::string& run_path) {
+  LostAndFound lost(files, run_path, std::nullopt);
+  return remove_journals(files, run_path, lost, {});
 }
 
 }  // namespace signalbook

@@ -5,6 +5,7 @@
 
 #include "base/file_system.h"
 #include "base/status.h"
+#include "store/lost_and_found.h"
 #include "store/run_summary.h"
 
 namespace signalbook {
@@ -12,7 +13,8 @@ namespace signalbook {
 // A run made of its journals.
 struct CommittedRun {
   RunSummary summary;
-  int64_t torn_bytes = 0;           // at the ends of journals, cut off by a crash: dropped
+  int64_t torn_bytes = 0;               // at the ends of journals, cut off by a crash: dropped
+  std::vector<std::string> torn_paths;  // of the journals that have such an end
   std::vector<std::string> damage;  // frames before the end that are not what was written, a line each, file in front
 };
 
@@ -23,7 +25,16 @@ struct CommittedRun {
 Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path,
                                 int64_t memory_bytes = int64_t{192} << 20);
 
-// After a commit: the journals are of no use any more.
+// After a commit: the journals are of no use any more. Those of `kept`, paths in .journal/, and what is no journal's go
+// to lost+found; all others are removed.
+Status remove_journals(FileSystem& files, const std::string& run_path, LostAndFound& lost,
+                       const std::vector<LostFile>& kept);
 Status remove_journals(FileSystem& files, const std::string& run_path);
+
+// What is to be kept of the journals that a commit has read.
+std::vector<LostFile> journals_cut_off(const std::vector<std::string>& torn_paths);
+// And what in a directory of journals, by its name within the run, is none of ours.
+Result<std::vector<LostFile>> find_foreign_files(FileSystem& files, const std::string& run_path,
+                                                 const std::string& directory);
 
 }  // namespace signalbook

@@ -18,7 +18,7 @@ constexpr const char* kNote = "NOTE.txt";
 
 }  // namespace
 
-LostAndFound::LostAndFound(FileSystem& files, const std::string& run_path, int64_t now, bool is_dry)
+LostAndFound::LostAndFound(FileSystem& files, const std::string& run_path, std::optional<int64_t> now, bool is_dry)
     : files_(files),
       run_path_(run_path),
       run_id_(file_name_of(run_path)),
@@ -51,10 +51,10 @@ Status LostAndFound::make_directory() {
 
 Status LostAndFound::write_note() {
   std::string text = fmt::format(
-      "Taken out of the run {} by Signalbook on {}. Nothing was deleted.\n"
+      "Taken out of the run {} by Signalbook{}. Nothing was deleted.\n"
       "To put something back, move it to where it was, which is told from the store on.\n"
       "What is listed here and not there was not moved: the program died first.\n",
-      run_id_, format_time(now_));
+      run_id_, now_ ? " on " + format_time(*now_) : "");
   for (const MovedFile& file : in_note_) {
     const std::string inside = file.to.substr(directory_.size() + 1);
     text += fmt::format("\n{}\n  {}  {}\n  why  {}\n", inside, file.is_copied ? "copy of" : "was",
@@ -95,13 +95,15 @@ Status LostAndFound::take(const std::vector<LostFile>& lost) {
   std::vector<std::string> copies;
   for (size_t i = first; i < in_note_.size(); ++i) {
     const MovedFile& file = in_note_[i];
+    const std::string& found_at = lost[i - first].found_at;
+    const std::string from = found_at.empty() ? file.from : join_path(run_path_, found_at);
     if (file.is_copied) {
-      SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(file.from));
+      SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(from));
       SB_RETURN_IF_ERROR(files_.write_new_file(file.to, bytes));
       copies.push_back(file.to);
     } else {
-      SB_RETURN_IF_ERROR(files_.rename(file.from, file.to));
-      sources.insert(parent_path(file.from));
+      SB_RETURN_IF_ERROR(files_.rename(from, file.to));
+      sources.insert(parent_path(from));
     }
   }
   if (!copies.empty()) SB_RETURN_IF_ERROR(files_.sync_files(copies));

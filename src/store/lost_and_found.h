@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct LostFile {
   std::string why;   // "not a whole trace: ..."
   // Whoever replaces it by a rename leaves it where it is until then: a copy is kept.
   bool is_copied = false;
+  std::string found_at = {};  // within the run, where it is not at `path` any more: its directory was renamed
 };
 
 struct MovedFile {
@@ -28,8 +30,9 @@ struct MovedFile {
 // is, when and why it was moved and how to put it back.
 class LostAndFound {
  public:
-  // `now`: microseconds since 1970 UTC, for the note. A dry one changes nothing and tells what it would do.
-  LostAndFound(FileSystem& files, const std::string& run_path, int64_t now, bool is_dry = false);
+  // `now`: microseconds since 1970 UTC, for the note, where it is known. A dry one changes nothing and tells what it
+  // would do.
+  LostAndFound(FileSystem& files, const std::string& run_path, std::optional<int64_t> now, bool is_dry = false);
 
   // Takes these, durably when it returns. The note is durable before anything is moved; what a crash leaves where it
   // was, somebody takes later.
@@ -44,7 +47,7 @@ class LostAndFound {
 
   FileSystem& files_;
   std::string run_path_, run_id_, store_path_;
-  int64_t now_;
+  std::optional<int64_t> now_;
   bool is_dry_;
   std::string directory_;           // of what is taken now
   std::vector<MovedFile> in_note_;  // of that directory

@@ -28,6 +28,7 @@ class RunRecordReader {
     for (const WriterJournal& journal : journals) {
       SB_ASSIGN_OR_RETURN(WriterRecord record, read_writer_record(files_, journal));
       run_.torn_bytes += record.torn_bytes;
+      run_.torn_paths.insert(run_.torn_paths.end(), record.torn_paths.begin(), record.torn_paths.end());
       run_.damage.insert(run_.damage.end(), record.damage.begin(), record.damage.end());
       run_.writers.push_back(std::move(record));
     }

@@ -32,6 +32,7 @@ struct RecordedRun {
   std::vector<RecordedSource> sources;
   std::vector<std::string> warnings;
   int64_t torn_bytes = 0;
+  std::vector<std::string> torn_paths;  // of the segments that have such an end
   std::vector<std::string> damage;
 
   const TraceRecord& record_of(const RecordedSource& source) const {

@@ -125,20 +125,15 @@ Status Recovery::rebuild() {
   return Status();
 }
 
-// The run is whole now. Journals in which something is damaged are kept for whoever wants to look at them.
+// The run is whole now. What is not in it, or cannot be read, is kept for whoever wants to look at it.
 Status Recovery::dispose_of_journals() {
-  switch (found_.facts.journal) {
-    case JournalFact::none:
-      return Status();
-    case JournalFact::damaged:
-    case JournalFact::unreadable:
-      return lost_.take({{.path = file_name_of(journal_directory(run_path_)),
-                          .why = "damaged; what could be read of it is in the run"}});
-    case JournalFact::empty:
-    case JournalFact::whole:
-      return options_.is_dry ? Status() : remove_journals(files_, run_path_);
-  }
-  return Status();
+  if (found_.facts.journal == JournalFact::none) return Status();
+  const std::vector<LostFile>& kept = found_.kept_journals;
+  const bool is_all_kept = !kept.empty() && kept.front().path == file_name_of(journal_directory(run_path_));
+  SB_RETURN_IF_ERROR(lost_.take(found_.kept_done_journals));
+  if (is_all_kept || options_.is_dry) SB_RETURN_IF_ERROR(lost_.take(kept));
+  if (options_.is_dry) return Status();
+  return remove_journals(files_, run_path_, lost_, is_all_kept ? std::vector<LostFile>() : kept);
 }
 
 Status Recovery::find_temporaries(const std::string& directory, std::vector<LostFile>& found) {

@@ -49,8 +49,12 @@ constexpr RecoveryRule kRules[] = {
     {kAlive, kAny, kAny, kAny, kAny, kAny, A::refuse,  //
      "a writer is at it: wait until it ends, or end it"},
 
-    {kGone, of(J::none), kAny, of(I::whole), of(D::whole), of(T::whole), A::keep,  //
+    {kGone, of(J::none), kBarsThere, of(I::whole), of(D::whole), of(T::whole), A::keep,  //
      "everything is whole"},
+    {kGone, of(J::none), kBarsMissing, of(I::whole), of(D::whole), of(T::whole), A::keep,
+     "index, run.json and traces are whole, but bars that they were recorded on are missing or damaged: bring them "
+     "back "
+     "to bars/ from a copy"},
     {kGone, kJournalIsThere, kAny, of(I::whole), of(D::whole), of(T::whole), A::clean,
      "the commit was done; only its journals are left"},
 

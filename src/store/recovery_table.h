@@ -21,7 +21,8 @@ enum class JournalFact : uint8_t {
   unreadable,  // a frame is not, and no trace can be read
 };
 
-// The bars of every feed that the journals name, beside them or in the store.
+// The bars of every feed: of those that the journals name, beside them or in the store, where the run is to be made of
+// them; else of those that run.json and the index name, in the store.
 enum class BarsFact : uint8_t { there, missing };
 
 // strategy_index.parquet.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -13,15 +14,31 @@
 #include "format/strategy_identity.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
+#include "store/commit_run.h"
 #include "store/rebuild_index.h"
 #include "store/run_files.h"
 #include "store/run_journals.h"
+#include "store/run_reader.h"
 #include "store/strategy_index.h"
 #include "store/writer_record.h"
 
 namespace signalbook {
 
 namespace {
+
+constexpr const char* kJournalsWhy = "the run has not all that is in it: ";
+
+// Of each strategy; nothing where its declaration is lost.
+std::vector<std::optional<Digest>> digests_of(const WriterRecord& writer) {
+  std::vector<std::optional<Digest>> digests(writer.strategies.size());
+  for (size_t i = 0; i < digests.size(); ++i) {
+    const Result<JsonValue> config = parse_json(writer.strategies[i].config);
+    if (!config.ok()) continue;
+    const Result<StrategyIdentity> identity = identify_strategy(*config);
+    if (identity.ok()) digests[i] = identity->digest;
+  }
+  return digests;
+}
 
 // Journals, or what is left of them where somebody died removing them.
 Result<bool> has_journals(FileSystem& files, const std::string& run_path) {
@@ -39,11 +56,18 @@ class Inspection {
     SB_RETURN_IF_ERROR(look_at_index());
     SB_RETURN_IF_ERROR(facts().index == IndexFact::whole ? compare_traces_with_index() : look_at_traces());
     SB_RETURN_IF_ERROR(look_at_journals());
+    SB_RETURN_IF_ERROR(look_at_recorded_bars());
+    SB_RETURN_IF_ERROR(find_kept_journals());
+    SB_RETURN_IF_ERROR(find_kept_done_journals());
     return std::move(found_);
   }
 
  private:
   RecoveryFacts& facts() { return found_.facts; }
+  bool is_whole() const {
+    return found_.facts.index == IndexFact::whole && found_.facts.description == DescriptionFact::whole &&
+           found_.facts.traces == TracesFact::whole;
+  }
   std::string path_of(const std::string& name) const { return join_path(run_path_, name); }
 
   // The whole file; nothing when there is none.
@@ -68,6 +92,11 @@ class Inspection {
   Status look_at_bars(const WriterRecord& writer);
   void describe(const WriterRecord& writer);
   Status find_traces_of_no_journal();
+  Status look_at_recorded_bars();
+  Status find_kept_journals();
+  Status find_kept_done_journals();
+  // What of it the run does not have, as the index tells; empty when it has it all.
+  std::string find_more_than_index(const WriterRecord& writer) const;
 
   FileSystem& files_;
   const std::string& run_path_;
@@ -76,6 +105,8 @@ class Inspection {
   std::vector<IndexRow> rows_;                 // of a whole index
   std::map<std::string, std::string> bars_;    // data_id -> what is wrong with them, empty when nothing is
   std::vector<WriterRecord> writers_;
+  std::set<std::string> missing_bars_;  // data_ids of a run that is made, whose bars the store lacks
+  std::multimap<std::pair<Digest, std::string>, const IndexRow*> rows_by_trace_;  // by digest and data_id
 };
 
 Status Inspection::look_at_description() {
@@ -133,6 +164,7 @@ Status Inspection::look_at_index() {
     return Status();
   }
   rows_ = std::move(rows).value();
+  for (const IndexRow& row : rows_) rows_by_trace_.emplace(std::pair(row.strategy_digest, row.data_id), &row);
   return Status();
 }
 
@@ -221,9 +253,7 @@ Status Inspection::look_at_journals() {
   facts().journal = is_damaged ? (holds_traces ? JournalFact::damaged : JournalFact::unreadable)
                                : (holds_traces ? JournalFact::whole : JournalFact::empty);
   const bool is_committed = facts().index == IndexFact::whole;
-  const bool is_whole =
-      is_committed && facts().description == DescriptionFact::whole && facts().traces == TracesFact::whole;
-  if (facts().journal == JournalFact::whole && is_committed && !is_whole) return find_traces_of_no_journal();
+  if (facts().journal == JournalFact::whole && is_committed && !is_whole()) return find_traces_of_no_journal();
   return Status();
 }
 
@@ -257,13 +287,7 @@ Status Inspection::look_at_bars(const WriterRecord& writer) {
 Status Inspection::find_traces_of_no_journal() {
   std::set<std::pair<Digest, std::string>> recorded;
   for (const WriterRecord& writer : writers_) {
-    std::vector<std::optional<Digest>> digests(writer.strategies.size());
-    for (size_t i = 0; i < digests.size(); ++i) {
-      const Result<JsonValue> config = parse_json(writer.strategies[i].config);
-      if (!config.ok()) continue;
-      const Result<StrategyIdentity> identity = identify_strategy(*config);
-      if (identity.ok()) digests[i] = identity->digest;
-    }
+    const std::vector<std::optional<Digest>> digests = digests_of(writer);
     for (const TraceRecord& trace : writer.traces) {
       if (trace.strategy >= digests.size() || trace.feed >= writer.feeds.size() || !digests[trace.strategy]) continue;
       recorded.insert({*digests[trace.strategy], writer.feeds[trace.feed].data_id});
@@ -275,6 +299,120 @@ Status Inspection::find_traces_of_no_journal() {
   facts().journal = JournalFact::damaged;
   found_.damage.push_back(
       fmt::format("{}: {} traces of the index are in no journal", journal_directory(run_path_), missing));
+  return Status();
+}
+
+// The bars of a run that is made, in the store. Those of a run that is going to be finished come with its journals.
+Status Inspection::look_at_recorded_bars() {
+  if (find_recovery_rule(facts()).action == RecoveryAction::finish) return Status();
+  std::map<std::string, RunDescription::Feed> feeds;
+  if (description_) {
+    for (const RunDescription::Feed& feed : description_->feeds) feeds.emplace(feed.data_id, feed);
+  }
+  for (const IndexRow& row : rows_) {
+    RunDescription::Feed& feed = feeds[row.data_id];
+    feed.symbol = row.symbol;
+    feed.timeframe = row.timeframe;
+  }
+  for (const auto& [id, feed] : feeds) {
+    const std::string path = join_path(parent_path(run_path_), bars_path(id));
+    const Result<std::string> bytes = files_.read_file(path);
+    if (bytes.status().code() == StatusCode::io_error) return bytes.status();
+    std::string why = bytes.status().code() == StatusCode::not_found ? path + ": missing" : bytes.status().message();
+    if (bytes.ok()) {
+      const Result<Bars> bars = decode_bars_file(*bytes, path);
+      why = bars.ok() ? "" : bars.status().message();
+      if (bars.ok() && to_hex(data_id(*bars)) != id) why = path + ": these are other bars";
+    }
+    if (why.empty()) {
+      const bool is_recorded = feed.bars_size && feed.bars_sha256;
+      if (is_recorded && !is_run_file({.path = path, .size = *feed.bars_size, .sha256 = *feed.bars_sha256}, *bytes)) {
+        found_.remarks.push_back(path + ": other bytes than this run recorded, but the same bars");
+      }
+      continue;
+    }
+    facts().bars = BarsFact::missing;
+    missing_bars_.insert(id);
+    const auto told = bars_.find(id);
+    if (told != bars_.end() && !told->second.empty()) continue;
+    found_.damage.push_back(fmt::format("{} (bars of {} {})", why, feed.symbol, feed.timeframe));
+  }
+  return Status();
+}
+
+std::string Inspection::find_more_than_index(const WriterRecord& writer) const {
+  if (!writer.damage.empty()) return writer.damage.front();
+  const std::vector<std::optional<Digest>> digests = digests_of(writer);
+  for (const TraceRecord& trace : writer.traces) {
+    if (trace.strategy >= digests.size() || !digests[trace.strategy] || trace.feed >= writer.feeds.size()) {
+      return fmt::format("writer {}: what a trace is a trace of cannot be read", writer.writer);
+    }
+    const JournalFeed& feed = writer.feeds[trace.feed];
+    const auto [begin, end] = rows_by_trace_.equal_range({*digests[trace.strategy], feed.data_id});
+    const bool is_there = std::any_of(begin, end, [&](const auto& entry) {
+      const IndexRow& row = *entry.second;
+      return row.change_count >= trace.change_count && (trace.change_count == 0 || row.bar_count > trace.last_bar);
+    });
+    if (is_there) continue;
+    return fmt::format("writer {}: strategy {} on {} {}, {} changes up to bar {}", writer.writer,
+                       writer.strategies[trace.strategy].id, feed.symbol, feed.timeframe, trace.change_count,
+                       trace.last_bar);
+  }
+  return "";
+}
+
+// Of a run that is not made yet they are read into it: what no reading takes is kept. Of one that is made, they may say
+// more than it has, as when it was finished from a part of them.
+Status Inspection::find_kept_journals() {
+  const std::string name = file_name_of(journal_directory(run_path_));
+  SB_ASSIGN_OR_RETURN(const bool exists, files_.directory_exists(journal_directory(run_path_)));
+  if (!exists) return Status();
+  const auto keep_all = [&](const std::string& why) { found_.kept_journals = {{.path = name, .why = why}}; };
+  if (facts().journal == JournalFact::damaged || facts().journal == JournalFact::unreadable) {
+    keep_all("damaged; what could be read of it is in the run");
+    return Status();
+  }
+  if (is_whole()) {
+    for (const WriterRecord& writer : writers_) {
+      const std::string more = find_more_than_index(writer);
+      if (!more.empty()) {
+        keep_all(kJournalsWhy + more);
+        return Status();
+      }
+    }
+  }
+  for (const std::string& id : missing_bars_) {
+    SB_ASSIGN_OR_RETURN(const bool is_here, files_.file_exists(journal_bars_path(run_path_, id)));
+    if (!is_here) continue;
+    keep_all("it has bars that are missing or damaged in the store");
+    return Status();
+  }
+  SB_ASSIGN_OR_RETURN(found_.kept_journals, find_foreign_files(files_, run_path_, name));
+  for (const WriterRecord& writer : writers_) {
+    const std::vector<LostFile> torn = journals_cut_off(writer.torn_paths);
+    found_.kept_journals.insert(found_.kept_journals.end(), torn.begin(), torn.end());
+  }
+  return Status();
+}
+
+// The same of what a removal has left that died. Nobody ever reads it into a run.
+Status Inspection::find_kept_done_journals() {
+  const std::string directory = done_journal_directory(run_path_), name = file_name_of(directory);
+  SB_ASSIGN_OR_RETURN(found_.kept_done_journals, find_foreign_files(files_, run_path_, name));
+  SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals_in(files_, directory));
+  const auto keep_all = [&](const std::string& why) { found_.kept_done_journals = {{.path = name, .why = why}}; };
+  for (const WriterJournal& journal : journals) {
+    const Result<WriterRecord> writer = read_writer_record(files_, journal);
+    if (writer.status().code() == StatusCode::io_error) return writer.status();
+    const std::string more = writer.ok() ? find_more_than_index(*writer) : writer.status().message();
+    if (!more.empty()) {
+      keep_all(kJournalsWhy + more);
+      return Status();
+    }
+    for (const std::string& path : writer->torn_paths)
+      found_.kept_done_journals.push_back(
+          {.path = join_path(name, file_name_of(path)), .why = journals_cut_off({path}).front().why});
+  }
   return Status();
 }
 
@@ -335,7 +473,12 @@ Result<std::vector<std::string>> list_unfinished_runs(FileSystem& files, const s
     SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, path));
     SB_ASSIGN_OR_RETURN(const bool is_finished, files.file_exists(join_path(path, file::kStrategyIndex)));
     SB_ASSIGN_OR_RETURN(const bool has_journal, has_journals(files, path));
-    if (is_run && (!is_finished || has_journal)) names.push_back(entry.name);
+    if (!is_run) continue;
+    const bool is_settled = is_finished && !has_journal;
+    SB_ASSIGN_OR_RETURN(const bool is_described, files.file_exists(join_path(path, file::kRunDescription)));
+    const bool is_whole =
+        is_settled && is_described && RunReader::open(files, path).status().code() != StatusCode::damaged;
+    if (!is_whole) names.push_back(entry.name);
   }
   return names;
 }

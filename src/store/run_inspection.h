@@ -22,8 +22,11 @@ struct RunInspection {
   std::vector<LostFile> damaged_files;     // traces, index and run.json that are there and are not whole
   std::optional<RunDescription> recorded;  // what the journals say of the run, where they say it
   int64_t torn_bytes = 0;                  // at the ends of journals
-  int64_t recorded_trace_count = 0;        // in the journals
-  int64_t whole_trace_count = 0;           // files
+  // What is not to be removed with the journals of a run that is whole: the directory, or what of it is cut off or none
+  // of ours; and what an earlier removal has left under the other name.
+  std::vector<LostFile> kept_journals, kept_done_journals;
+  int64_t recorded_trace_count = 0;  // in the journals
+  int64_t whole_trace_count = 0;     // files
 };
 
 // Whether a directory is, or was to be, a run: it holds something that only runs have.
@@ -34,7 +37,8 @@ Result<bool> looks_like_run(FileSystem& files, const std::string& path);
 // such directory; Invalid when a newer Signalbook wrote it; IoError when the disk refuses.
 Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked);
 
-// The runs of a store that are not finished, or have a journal: their names, sorted.
+// The runs of a store that are not finished, have a journal, or have no index or run.json that can be read: their
+// names, sorted.
 Result<std::vector<std::string>> list_unfinished_runs(FileSystem& files, const std::string& store_path);
 
 }  // namespace signalbook

@@ -19,11 +19,18 @@ namespace signalbook {
 struct WriterJournal {
   std::string writer;
   std::vector<std::string> segments;  // paths, in order
+  std::vector<int> numbers;           // of the segments, as their names say
+  std::vector<std::string> no_files;  // paths that have the name of a segment and are directories, pipes, ...
   bool is_suspect = false;
 };
 
 // Sorted by writer; none when the run has no journal.
 Result<std::vector<WriterJournal>> list_journals(FileSystem& files, const std::string& run_path);
+// The same of a directory that has another name.
+Result<std::vector<WriterJournal>> list_journals_in(FileSystem& files, const std::string& directory);
+
+// What lies in a directory of journals and has none of the names above: names, sorted. It is none of ours to remove.
+Result<std::vector<std::string>> list_foreign_files(FileSystem& files, const std::string& directory);
 
 // Whether a text can name a writer: up to 64 of [A-Za-z0-9_.-], the first none of `_` and `.`.
 bool is_writer_name(std::string_view name);

@@ -304,7 +304,10 @@ Result<RunSummary> RunWriter::commit() {
                                        committed.damage.front(), run_path_));
   }
   journal_ = nullptr;
-  const Status removed = remove_journals(files_, run_path_);
+  LostAndFound lost(files_, run_path_, std::nullopt);
+  const Status removed = remove_journals(files_, run_path_, lost, journals_cut_off(committed.torn_paths));
+  for (const MovedFile& file : lost.moved())
+    committed.summary.warnings.push_back(fmt::format("{} was moved to {}: {}", file.from, file.to, file.why));
   if (!removed.ok()) {
     committed.summary.warnings.push_back(
         fmt::format("the run is finished, but its journals could not be removed: {}; signalbook recover does it",

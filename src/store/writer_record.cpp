@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace signalbook {
 
@@ -24,28 +25,26 @@ class WriterReader {
   }
 
   Result<WriterRecord> run() {
-    std::vector<std::optional<int64_t>> limits(journal_.segments.size());
-    for (size_t i = 1; i < journal_.segments.size(); ++i) {
-      SB_ASSIGN_OR_RETURN(const JournalScan scan,
-                          scan_journal(files_, journal_.segments[i], std::nullopt,
-                                       [](const JournalBatch&, const JournalPlace&) { return Status(); }));
-      if (scan.header) limits[i - 1] = scan.header->continues_at;
-    }
+    SB_ASSIGN_OR_RETURN(SegmentOrder order, order_segments(files_, journal_));
+    record_.damage = std::move(order.damage);
     int64_t damage_before = 0;
-    for (size_t i = 0; i < journal_.segments.size(); ++i) {
-      const std::string& path = journal_.segments[i];
+    for (size_t i = 0; i < order.segments.size(); ++i) {
+      const std::string& path = order.segments[i].path;
+      damage_before += order.segments[i].follows_gap ? 1 : 0;
       SB_ASSIGN_OR_RETURN(std::unique_ptr<ReadableFile> file, files_.open_file(path));
       record_.paths.push_back(path);
       record_.segments.push_back(std::move(file));
       SB_ASSIGN_OR_RETURN(
           const JournalScan scan,
-          scan_journal(files_, path, limits[i], [&](const JournalBatch& batch, const JournalPlace& place) {
-            return take(batch, static_cast<uint32_t>(i), place.offset, damage_before + place.damage_count).at(path);
-          }));
+          scan_journal(
+              files_, path, order.segments[i].limit, [&](const JournalBatch& batch, const JournalPlace& place) {
+                return take(batch, static_cast<uint32_t>(i), place.offset, damage_before + place.damage_count).at(path);
+              }));
       if (scan.header && !record_.header) record_.header = scan.header;
       if (scan.header) record_.header->missing = scan.header->missing;  // may be given later on
       record_.whole_bytes = scan.whole_bytes;
       record_.torn_bytes += scan.torn_bytes;
+      if (scan.torn_bytes > 0) record_.torn_paths.push_back(path);
       for (const JournalDamage& damage : scan.damage) {
         record_.damage.push_back(
             fmt::format("{}: byte {}: {}; {} bytes are lost", path, damage.offset, damage.what, damage.lost_bytes));
@@ -155,6 +154,43 @@ class WriterReader {
 
 bool is_complete(const TraceRecord& trace, BarIndex bar_count) {
   return trace.last_bar >= 0 && (trace.ended || trace.last_bar == bar_count - 1);
+}
+
+Result<SegmentOrder> order_segments(FileSystem& files, const WriterJournal& journal) {
+  SegmentOrder order;
+  for (const std::string& path : journal.no_files) order.damage.push_back(path + ": is no file");
+  std::map<int, std::pair<std::string, std::optional<JournalHeader>>> by_number;
+  for (const bool is_named_right : {true, false}) {
+    for (size_t i = 0; i < journal.segments.size(); ++i) {
+      const std::string& path = journal.segments[i];
+      SB_ASSIGN_OR_RETURN(std::optional<JournalHeader> header, read_journal_header(files, path));
+      const int number = header ? header->segment : journal.numbers[i];
+      const bool is_own = !header || header->writer == journal.writer;
+      if ((is_own && number == journal.numbers[i]) != is_named_right) continue;
+      if (!is_named_right) {
+        order.damage.push_back(
+            fmt::format("{}: its header says that it is segment {} of writer {}", path, number, header->writer));
+      }
+      if (is_own) by_number.try_emplace(number, path, std::move(header));
+    }
+  }
+  int before = 0;
+  for (auto& [number, segment] : by_number) {
+    const bool follows_gap = number != before + 1;
+    if (follows_gap) {
+      const auto path_of = [&](int missing) {
+        return join_path(parent_path(segment.first), file_name_of(segment_path("", journal.writer, missing)));
+      };
+      const std::string first = path_of(before + 1), last = path_of(number - 1);
+      const bool is_told = first == last && std::ranges::find(journal.no_files, first) != journal.no_files.end();
+      if (!is_told) order.damage.push_back(first == last ? first + ": missing" : first + " to " + last + ": missing");
+    }
+    if (!order.segments.empty() && !follows_gap && segment.second)
+      order.segments.back().limit = segment.second->continues_at;
+    order.segments.push_back({.path = segment.first, .limit = std::nullopt, .follows_gap = follows_gap});
+    before = number;
+  }
+  return order;
 }
 
 Result<WriterRecord> read_writer_record(FileSystem& files, const WriterJournal& journal) {

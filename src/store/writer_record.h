@@ -50,10 +50,25 @@ struct WriterRecord {
   std::vector<TraceRecord> traces;
   int64_t position = 0;
   bool input_ended = false;
-  int64_t whole_bytes = 0;          // of the last segment
-  int64_t torn_bytes = 0;           // dropped, of all segments
-  std::vector<std::string> damage;  // a line each, file in front
+  int64_t whole_bytes = 0;              // of the last segment
+  int64_t torn_bytes = 0;               // dropped, of all segments
+  std::vector<std::string> torn_paths;  // of the segments that have such an end
+  std::vector<std::string> damage;      // a line each, file in front
 };
+
+// The segments of a writer in the order in which they were written.
+struct SegmentOrder {
+  struct Segment {
+    std::string path;
+    std::optional<int64_t> limit;  // how much of it counts, where the next one says so
+    bool follows_gap = false;      // segments before it are not there
+  };
+  std::vector<Segment> segments;
+  std::vector<std::string> damage;  // a line each, file in front: what is missing, and what is not what its name says
+};
+
+// What a header says of its file goes before the file's name. Nothing is read of a file that is another writer's.
+Result<SegmentOrder> order_segments(FileSystem& files, const WriterJournal& journal);
 
 // Reads the segments of a writer one after the other, in memory that grows with the traces and not with the changes.
 //
