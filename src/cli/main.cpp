@@ -53,7 +53,7 @@ void refuse_empty_values(CLI::App& command) {
     const std::string name = option->get_name();
     if (!name.starts_with("--") || option->get_items_expected_max() == 0 || name == "--note") continue;
     option->check([name](const std::string& value) -> std::string {
-      if (value.empty()) throw CLI::ValidationError(name + " is empty", CLI::ExitCodes::ValidationError);
+      if (value.empty()) throw CLI::ArgumentMismatch(name + " is empty", CLI::ExitCodes::ArgumentMismatch);
       return "";
     });
   }
@@ -233,8 +233,11 @@ int run(int argc, char** argv) {
     if (app.exit(error) != 0) return static_cast<int>(StatusCode::invalid);
     status = Status();  // it was --help or --version
   }
-  if (const Status output = finish_output(); status.ok()) status = output;
-  if (!status.ok()) say_on_stderr("signalbook: " + status.message());
+  const Status output = finish_output();
+  for (const Status& failed : {status, output}) {
+    if (!failed.ok()) say_on_stderr("signalbook: " + failed.message());
+  }
+  if (status.ok()) status = output;
   // As shells say it of a program that a signal has ended.
   constexpr int kSignalBase = 128;
   return status.ok() && interrupted_by != 0 ? kSignalBase + interrupted_by : static_cast<int>(status.code());

@@ -561,6 +561,9 @@ BAD_ROWS = [
     ("jsonl", b'{"strategy_id": "s0", "val": 1}\n', "row 4: strategy s0: 'idx' and 'ts' are both missing"),
     ("jsonl", b'{"strategy_id": "s0", "idx": 1.5, "val": 1}\n', "row 4: strategy s0: 1.5 is no whole number"),
     ("jsonl", b'{"strategy_id": "s0", "idx": 1, "val": "x"}\n', "labels where there were numbers"),
+    ("jsonl", b'{"strategy_id": "s0", "idx": 1, "idx": 2, "val": 1}\n', "the key 'idx' is given twice"),
+    ("jsonl", b'{"strategy_id": "s0", "idx": true, "val": 1}\n', "row 4: strategy s0: true is no whole number"),
+    ("jsonl", b'{"strategy_id": "s0", "ts": true, "val": 1}\n', "row 4: strategy s0: true and false are no times"),
 ]
 
 
@@ -593,6 +596,60 @@ def test_input_that_is_wrong_from_the_beginning(places):
         workspace = places()
         code, _, err = record_stream(workspace, content, "--eof-ends")
         assert code == 2 and message in err, err
+        assert not (workspace.store / "run_1").exists()
+
+
+def test_true_and_false_are_numbers_where_a_value_is(places):
+    """In JSON as in Arrow and Parquet; a bar they are nowhere."""
+    rows = [{"strategy_id": "s0", "idx": i, "val": i % 2 == 1, "config": config_of(0)} for i in range(4)]
+    expected = expected_of(places, [row | {"val": float(row["val"])} for row in rows])
+    workspace = places()
+    code, _, err = record_stream(workspace, b"".join(json.dumps(row).encode() + b"\n" for row in rows) + b'{"end":1}')
+    assert code == 1, err
+    code, _, err = record_stream(workspace, b'{"end": true}\n', "--resume")
+    assert code == 0 and run_of(workspace) == expected, err
+    for name, word in [("idx", "false is no whole number"), ("ts", "true and false are no times")]:
+        table = pa.table({"strategy_id": ["s0"], name: [False], "val": [True], "config": [config_of(0)]})
+        places().refuse(2, "row 1: strategy s0: " + word, bars=make_bars(BARS), signals=table)
+
+
+def test_behind_the_end_of_an_arrow_stream(places):
+    """Nothing that is there is dropped; what may come is not waited for."""
+    rows, workspace = bar_by_bar(), places()
+    first, second = encode(rows[:9], "arrow"), encode(rows[9:], "arrow")
+    for more in (second, b"\n", first):
+        workspace = places()
+        code, _, err = record_stream(workspace, first + more)
+        assert code == 2 and "row 10: there are bytes behind the end of the Arrow stream" in err, err
+        assert "9 rows are durable" in err
+        code, _, err = record_stream(workspace, second, "--resume")
+        assert code == 0 and run_of(workspace) == expected_of(places, rows, "arrow"), err
+    recording = Recording(places())
+    recording.send(encode(rows, "arrow"))  # and the pipe stays open
+    assert recording.process.wait(timeout=PATIENCE) == 0
+    recording.finish()
+
+
+def test_contents_of_arrow_that_lead_outside(places):
+    """Offsets and places in dictionaries are looked at before they are followed."""
+    offsets = [pa.py_buffer(np.array([0, 1, end], np.int32).tobytes()) for end in (2_000_000_000, -5)]
+    bad = [pa.Array.from_buffers(pa.string(), 2, [None, one, pa.py_buffer(b"ab")]) for one in offsets]
+    bad += [
+        pa.DictionaryArray.from_arrays(pa.array([0, place], pa.int32()), pa.array(["a", "b"]), safe=False)
+        for place in (2, 2**31 - 1, -3)
+    ]
+    bad.append(pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes()),
+                                                      pa.py_buffer(b"a\xff")]))  # fmt: skip
+    for number, ids in enumerate(bad):
+        batch = pa.RecordBatch.from_arrays(
+            [ids, pa.array([1, 2]), pa.array([1.0, 0.0])], names=["strategy_id", "idx", "val"]
+        )
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        workspace = places()
+        code, _, err = record_stream(workspace, sink.getvalue())
+        assert code == 2 and "row 1: not a readable Arrow IPC stream: " in err, (number, code, err)
         assert not (workspace.store / "run_1").exists()
 
 
