@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -68,6 +69,10 @@ std::string text_of(const TableColumn& column, size_t row) {
       return "'" + column.texts[row] + "'";
     case ColumnType::real:
       return fmt::format("{}", column.reals[row]);
+    case ColumnType::bytes:
+      return fmt::format("{} bytes", column.texts[row].size());
+    case ColumnType::text_list:
+      return fmt::format("{} texts", column.lists[row].size());
     default:
       return fmt::format("{}", column.integers[row]);
   }
@@ -403,7 +408,10 @@ TEST(IpcInput, EveryBitFlipped) {
         flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
         const Seen seen = as_file ? read_file(flipped) : read_all({flipped});
         ASSERT_NE(seen.status.code(), StatusCode::io_error) << bit << seen;
-        for (const std::string& row : seen.rows) ASSERT_EQ(to_valid_utf8(row), row) << bit;
+        for (const std::string& row : seen.rows) {
+          const std::string cell = row.substr(std::min(row.find('='), row.size()));  // behind the column's name
+          ASSERT_EQ(to_valid_utf8(cell), cell) << bit;
+        }
       }
     }
   }
