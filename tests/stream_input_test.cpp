@@ -1,7 +1,10 @@
 #include "ingest/stream_input.h"
 
+#include <arrow/array/array_dict.h>
 #include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_dict.h>
 #include <arrow/array/builder_primitive.h>
+#include <arrow/array/util.h>
 #include <arrow/buffer.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/writer.h>
@@ -10,11 +13,16 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "ingest/byte_stream.h"
+#include "ingest/column_input.h"
 
 namespace signalbook {
 namespace {
@@ -61,6 +69,10 @@ std::string text_of(const TableColumn& column, size_t row) {
       return "'" + column.texts[row] + "'";
     case ColumnType::real:
       return fmt::format("{}", column.reals[row]);
+    case ColumnType::bytes:
+      return fmt::format("{} bytes", column.texts[row].size());
+    case ColumnType::text_list:
+      return fmt::format("{} texts", column.lists[row].size());
     default:
       return fmt::format("{}", column.integers[row]);
   }
@@ -257,6 +269,7 @@ TEST(StreamInput, BadRowsAreNamedAndCutNothingOff) {
   }
   const std::string good = "{\"strategy_id\":\"a\"}\n";
   for (const std::string bad : {"{\"strategy_id\":\"a\"", "[1]", "{}", "{\"x\":1}", "{\"ts\":1,\"timestamp\":1}", "nan",
+                                "{\"idx\":2,\"idx\":3}", "{\"ts\":null,\"ts\":\"x\"}", "{\"id\\u0078\":1,\"idx\":1}",
                                 "{\"val\":[1]}", "{\"val\":1e999}", "{\"idx\":123456789012345678901234567890}"}) {
     const Seen seen = read_all({good + good + bad + "\n" + good});
     EXPECT_EQ(seen.rows.size(), 2u) << bad;
@@ -299,6 +312,153 @@ TEST(StreamInput, AQuoteThatIsNeverClosed) {
   for (int i = 0; i < 600; ++i) pieces.emplace_back(1 << 15, 'x');
   const Seen seen = read_all(pieces);
   EXPECT_NE(seen.status.message().find("is a quote opened and not closed?"), std::string::npos) << seen;
+}
+
+template <typename T>
+std::shared_ptr<arrow::Buffer> buffer_of(const std::vector<T>& values) {
+  return arrow::Buffer::FromString(
+      std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)));
+}
+
+std::shared_ptr<arrow::Array> texts_at(const std::vector<int32_t>& offsets, const std::string& bytes) {
+  return arrow::MakeArray(arrow::ArrayData::Make(arrow::utf8(), static_cast<int64_t>(offsets.size()) - 1,
+                                                 {nullptr, buffer_of(offsets), arrow::Buffer::FromString(bytes)}));
+}
+
+std::shared_ptr<arrow::Array> places_in(const std::vector<int8_t>& indices, std::shared_ptr<arrow::Array> dictionary) {
+  const auto data = arrow::ArrayData::Make(arrow::dictionary(arrow::int8(), arrow::utf8()),
+                                           static_cast<int64_t>(indices.size()), {nullptr, buffer_of(indices)});
+  data->dictionary = dictionary->data();
+  return arrow::MakeArray(data);
+}
+
+// Batches of one column as a stream, or as a file.
+std::string ipc_bytes(const std::vector<std::shared_ptr<arrow::Array>>& columns, bool as_file) {
+  const auto schema = arrow::schema({arrow::field("val", columns.front()->type())});
+  const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  const auto writer = (as_file ? arrow::ipc::MakeFileWriter(sink, schema) : arrow::ipc::MakeStreamWriter(sink, schema));
+  for (const auto& column : columns) {
+    EXPECT_TRUE((*writer)->WriteRecordBatch(*arrow::RecordBatch::Make(schema, column->length(), {column})).ok());
+  }
+  EXPECT_TRUE((*writer)->Close().ok());
+  return sink->Finish().ValueOrDie()->ToString();
+}
+
+Seen read_file(const std::string& bytes) {
+  const std::string path = testing::TempDir() + fmt::format("signalbook_ipc_{}", ::getpid());
+  std::ofstream(path, std::ios::binary) << bytes;
+  Seen seen;
+  const auto input = open_column_input(path);
+  if (input.ok() && !(*input)->column_names().empty()) {
+    seen.status = (*input)->scan({0}, [&](int64_t first_row, const Table& table) {
+      for (size_t row = 0; row < table.row_count(); ++row) {
+        seen.rows.push_back(
+            fmt::format("{}={}", first_row + static_cast<int64_t>(row), text_of(table.columns[0], row)));
+      }
+      return Status();
+    });
+  } else {
+    seen.status = input.status();
+  }
+  std::filesystem::remove(path);
+  return seen;
+}
+
+// What Arrow hands over as it came is looked at before it is followed.
+TEST(IpcInput, ContentsAreChecked) {
+  const auto good = texts_at({0, 1, 2}, "ab");
+  const auto good_places = places_in({0, 1}, good);
+  for (const auto& [before, bad] :
+       {std::pair(good, texts_at({0, 1, 2'000'000'000}, "ab")), std::pair(good, texts_at({0, -5, 2}, "ab")),
+        std::pair(good, texts_at({0, 2, 1}, "ab")), std::pair(good, texts_at({0, 1, 2}, "a\xff")),
+        std::pair(good_places, places_in({0, 7}, good)), std::pair(good_places, places_in({-3, 0}, good))}) {
+    const Seen stream = read_all({ipc_bytes({before, bad}, false)}), file = read_file(ipc_bytes({before, bad}, true));
+    for (const Seen& seen : {stream, file}) {
+      EXPECT_EQ(seen.rows.size(), 2u) << seen;
+      EXPECT_EQ(seen.status.code(), StatusCode::invalid);
+    }
+    EXPECT_TRUE(stream.status.message().starts_with("row 3: not a readable Arrow IPC stream: ")) << stream;
+    EXPECT_TRUE(file.status.message().starts_with("rows from 3 on: not a readable Arrow IPC file: ")) << file;
+  }
+}
+
+// Every bit of a stream and of a file is wrong once: whatever that says, nothing else is read for it, and no text is
+// handed over that is none.
+TEST(IpcInput, EveryBitFlipped) {
+  const auto long_text = texts_at({0, 2, 2, 40}, "ab0123456789012345678901234567890123456789");
+  const auto dictionary = texts_at({0, 1, 3}, "a\xc3\xa4");
+  arrow::LargeStringBuilder large;
+  arrow::StringViewBuilder views;
+  for (const char* text : {"short", "a text that is too long to be kept in its view"}) {
+    EXPECT_TRUE(large.Append(text).ok() && views.Append(text).ok());
+  }
+  const std::vector<std::vector<std::shared_ptr<arrow::Array>>> columns = {
+      {long_text, texts_at({0, 1}, "b")},
+      {places_in({0, 1, 1}, dictionary), places_in({1}, texts_at({0, 1, 3, 4}, "a\xc3\xa4z"))},
+      {large.Finish().ValueOrDie()},
+      {views.Finish().ValueOrDie()}};
+  for (const auto& column : columns) {
+    for (const bool as_file : {false, true}) {
+      if (as_file && column.front()->type_id() == arrow::Type::DICTIONARY) continue;  // a file has one dictionary
+      const std::string whole = ipc_bytes(column, as_file);
+      ASSERT_TRUE((as_file ? read_file(whole) : read_all({whole})).status.ok());
+      for (size_t bit = 0; bit < whole.size() * 8; ++bit) {
+        std::string flipped = whole;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        const Seen seen = as_file ? read_file(flipped) : read_all({flipped});
+        ASSERT_NE(seen.status.code(), StatusCode::io_error) << bit << seen;
+        for (const std::string& row : seen.rows) {
+          const std::string cell = row.substr(std::min(row.find('='), row.size()));  // behind the column's name
+          ASSERT_EQ(to_valid_utf8(cell), cell) << bit;
+        }
+      }
+    }
+  }
+}
+
+// Two streams one behind the other are not one, and half of them must not pass for all.
+TEST(IpcInput, BehindTheEnd) {
+  const std::string one = arrow_stream(2, true);
+  for (const std::string& more : {one, std::string("\n"), std::string("garbage"), std::string(8, '\0')}) {
+    const Seen seen = read_all({one + more});
+    EXPECT_EQ(seen.rows.size(), 3u);
+    EXPECT_EQ(seen.status.code(), StatusCode::invalid);
+    EXPECT_TRUE(seen.status.message().starts_with("row 4: there are bytes behind the end")) << seen;
+    EXPECT_FALSE(seen.ended);
+    EXPECT_EQ(read_file(one + more).status.code(), StatusCode::invalid) << more;
+  }
+  // A writer that is closed twice ends its stream twice, and loses nothing.
+  const std::string end = one.substr(one.size() - 8);
+  for (const std::string& more : {end, end + end, end.substr(0, 3)}) {
+    EXPECT_TRUE(read_all({one + more}).ended);
+    EXPECT_TRUE(read_all({one + more}).status.ok() && read_file(one + more).status.ok());
+  }
+  // What has not come by then is not waited for: the pipe may stay open.
+  Pieces source({one, "garbage"});
+  auto input = open_stream_input(source.open(), {});
+  ASSERT_TRUE(input.ok());
+  EXPECT_TRUE((*input)->scan({0}, [](int64_t, const Table&) { return Status(); }).ok() && (*input)->is_ended());
+  EXPECT_EQ(source.written(), 1u);
+}
+
+TEST(StreamInput, OtherFormatsAreNamed) {
+  using std::string_literals::operator""s;
+  for (const auto& [text, name] :
+       {std::pair("\x1f\x8b\x08\0\0\0\0\0"s, "gzip"), std::pair("\xff\xfei\0d\0x\0\n\0"s, "UTF-16"),
+        std::pair("\xfe\xff\0i\0d\0x\0\n"s, "UTF-16"), std::pair("i\0d\0x\0,\0v\0\n\0"s, "UTF-16"),
+        std::pair("strategy_id;idx;val\na;1;1\n"s, "separated by ';'"),
+        std::pair("\"idx\"\ts0\n1\t1\n"s, "separated by tabs"), std::pair("PK\x03\x04...."s, "zip"),
+        std::pair("\x28\xb5\x2f\xfd....."s, "zstd")}) {
+    std::vector<std::string> bytes;
+    for (const char c : text) bytes.emplace_back(1, c);
+    for (const Seen& seen : {read_all({text}), read_all(bytes), read_file(text)}) {
+      EXPECT_EQ(seen.status.code(), StatusCode::invalid) << name;
+      EXPECT_NE(seen.status.message().find("it looks like "), std::string::npos) << seen;
+      EXPECT_NE(seen.status.message().find(name), std::string::npos) << seen;
+    }
+  }
+  // Names that only have such characters in them are names.
+  EXPECT_TRUE(read_all({"a;b\n1\n"}).status.ok() && read_all({"idx,a;b\n0,1\n"}).status.ok());
 }
 
 TEST(ByteStream, WaitsAsLongAsItIsAsked) {

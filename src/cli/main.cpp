@@ -47,13 +47,18 @@ void add_output(CLI::App& command, CommonOptions& options) {
   command.add_flag("--quiet,-q", options.quiet, "No notes on standard error");
 }
 
+// On its way through CLI11, which adds words of its own to the errors that it knows.
+struct EmptyValue {
+  std::string option;
+};
+
 // An option that was given without a value is a variable of a shell that was not set, and never meant as none.
 void refuse_empty_values(CLI::App& command) {
   for (CLI::Option* const option : command.get_options()) {
     const std::string name = option->get_name();
     if (!name.starts_with("--") || option->get_items_expected_max() == 0 || name == "--note") continue;
     option->check([name](const std::string& value) -> std::string {
-      if (value.empty()) throw CLI::ValidationError(name + " is empty", CLI::ExitCodes::ValidationError);
+      if (value.empty()) throw EmptyValue{name};
       return "";
     });
   }
@@ -229,12 +234,17 @@ int run(int argc, char** argv) {
   refuse_empty_values(app);
   try {
     app.parse(argc, argv);
+  } catch (const EmptyValue& empty) {
+    status = Status::invalid(empty.option + " is empty");
   } catch (const CLI::ParseError& error) {
     if (app.exit(error) != 0) return static_cast<int>(StatusCode::invalid);
     status = Status();  // it was --help or --version
   }
-  if (const Status output = finish_output(); status.ok()) status = output;
-  if (!status.ok()) say_on_stderr("signalbook: " + status.message());
+  const Status output = finish_output();
+  for (const Status& failed : {status, output}) {
+    if (!failed.ok()) say_on_stderr("signalbook: " + failed.message());
+  }
+  if (status.ok()) status = output;
   // As shells say it of a program that a signal has ended.
   constexpr int kSignalBase = 128;
   return status.ok() && interrupted_by != 0 ? kSignalBase + interrupted_by : static_cast<int>(status.code());

@@ -38,12 +38,10 @@ Status ByteStream::read(std::string* bytes, size_t limit) {
   return read_now(bytes, limit);
 }
 
-Result<bool> ByteStream::has_more() {
-  if (put_back_.empty() && !at_end_) {
-    pollfd polled = {.fd = descriptor_, .events = POLLIN, .revents = 0};
-    if (::poll(&polled, 1, 0) > 0) SB_RETURN_IF_ERROR(read_now(&put_back_, 1));
-  }
-  return !put_back_.empty();
+Status ByteStream::read_at_hand(std::string* bytes, size_t limit) {
+  if (!put_back_.empty()) return read(bytes, limit);
+  pollfd polled = {.fd = descriptor_, .events = POLLIN, .revents = 0};
+  return at_end_ || ::poll(&polled, 1, 0) <= 0 ? Status() : read_now(bytes, limit);
 }
 
 Status ByteStream::read_now(std::string* bytes, size_t limit) {

@@ -26,8 +26,8 @@ class ByteStream {
   // Appends what has come, at least one byte and about `limit` at the most. At the end nothing is appended.
   Status read(std::string* bytes, size_t limit = size_t{1} << 17);
   bool is_at_end() const { return at_end_; }
-  // Whether there are more bytes by now; they are read later. What may come is not waited for.
-  Result<bool> has_more();
+  // Appends what has come by now, about `limit` at the most; nothing where that is nothing yet, or no more.
+  Status read_at_hand(std::string* bytes, size_t limit = size_t{1} << 17);
 
   // What was read too far, to be read again.
   void put_back(std::string_view bytes) { put_back_.insert(0, bytes); }

@@ -44,6 +44,14 @@ bool has_known_part(std::string_view name, char separator) {
   }
 }
 
+// Every other byte of what is ASCII is 0.
+bool is_unmarked_utf16(std::string_view start) {
+  if (start.size() < 4) return false;
+  const auto is_ascii = [](char c) { return c > ' '; };
+  const size_t text = start[0] == '\0' ? 1 : 0;
+  return is_ascii(start[text]) && is_ascii(start[text + 2]) && start[1 - text] == '\0' && start[3 - text] == '\0';
+}
+
 Status looks_like(std::string_view what, std::string_view advice) {
   return Status::invalid(fmt::format("it looks like {}: {}", what, advice));
 }
@@ -54,6 +62,7 @@ Status refuse_foreign_format(std::string_view start) {
   for (const Format& format : kFormats) {
     if (start.starts_with(format.start)) return looks_like(format.name, format.advice);
   }
+  if (is_unmarked_utf16(start)) return looks_like("UTF-16", "save it as UTF-8");
   return Status();
 }
 
@@ -64,7 +73,7 @@ bool may_become_foreign_format(std::string_view start) {
 }
 
 Status refuse_foreign_names(const std::vector<std::string>& column_names) {
-  for (const std::string& name : column_names) {  // without a mark in front: every other byte of what is ASCII is 0
+  for (const std::string& name : column_names) {
     if (name.find('\0') != std::string::npos) return looks_like("UTF-16", "save it as UTF-8");
   }
   if (column_names.size() != 1) return Status();

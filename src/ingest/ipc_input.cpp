@@ -20,11 +20,26 @@ namespace {
 constexpr const char* kNoFile = "not a readable Arrow IPC file";
 constexpr const char* kNoStream = "not a readable Arrow IPC stream";
 
-Status behind_the_end() {
-  return Status::invalid(
-      "there are bytes behind the end of the Arrow stream; several streams are not one: write their rows with one "
-      "writer");
-}
+// What stands behind the end of a stream, piece by piece, of which Arrow's readers say nothing. Another end is
+// harmless: a writer that is closed twice writes it twice.
+class BehindTheEnd {
+ public:
+  Status take(std::string_view bytes) {
+    constexpr std::string_view kEnd("\xff\xff\xff\xff\0\0\0\0", 8);
+    for (const char byte : bytes) {
+      if (byte != kEnd[place_]) {
+        return Status::invalid(
+            "there are bytes behind the end of the Arrow stream; several streams are not one: write their rows with "
+            "one writer");
+      }
+      place_ = (place_ + 1) % kEnd.size();
+    }
+    return Status();
+  }
+
+ private:
+  size_t place_ = 0;
+};
 
 // An Arrow IPC file (Feather V2) or stream, read batch by batch.
 class IpcInput : public ColumnInput {
@@ -75,11 +90,13 @@ class IpcInput : public ColumnInput {
     }
   }
 
-  // Arrow stops at the end-of-stream marker; what stands behind it would be lost.
   static Status check_nothing_follows(arrow::io::ReadableFile& file) {
-    const auto size = file.GetSize(), place = file.Tell();
-    if (!size.ok() || !place.ok()) return from_arrow_error(size.ok() ? place.status() : size.status());
-    return *place < *size ? behind_the_end() : Status();
+    for (BehindTheEnd behind;;) {
+      const auto bytes = file.Read(int64_t{1} << 16);
+      if (!bytes.ok()) return from_arrow_error(bytes.status());
+      if ((*bytes)->size() == 0) return Status();
+      SB_RETURN_IF_ERROR(behind.take(std::string_view(**bytes)));
+    }
   }
 
   std::string path_;
@@ -132,10 +149,16 @@ class ByteStreamAdapter : public arrow::io::InputStream {
   // Whether the end came where Arrow wanted more: after the last whole batch, or in the middle of one.
   bool fell_short() const { return fell_short_; }
   int64_t position() const { return position_; }
-  // Whether there are bytes that nobody has asked for. What may come later is not waited for.
-  Result<bool> has_more() {
-    if (taken_ < pending_.size()) return true;
-    return bytes_.has_more();
+  // Of the bytes that nobody has asked for: what may still come is not waited for.
+  Status check_nothing_follows() {
+    BehindTheEnd behind;
+    std::string bytes = pending_.substr(taken_);
+    do {
+      SB_RETURN_IF_ERROR(behind.take(bytes));
+      bytes.clear();
+      SB_RETURN_IF_ERROR(bytes_.read_at_hand(&bytes));
+    } while (!bytes.empty());
+    return Status();
   }
 
  private:
@@ -174,8 +197,7 @@ class IpcStream : public StreamInput {
       }
       if (!status.ok()) return at_row(Status::invalid(status.message()).at(kNoStream));
       if (batch == nullptr) {
-        SB_ASSIGN_OR_RETURN(const bool more, adapter_->has_more());
-        if (more) return at_row(behind_the_end());
+        SB_RETURN_IF_ERROR(at_row(adapter_->check_nothing_follows()));
         ended_ = true;
         return Status();
       }

@@ -70,15 +70,18 @@ def need_strace():
         pytest.skip(reason)
 
 
-def traced(program, args, calls, *, inject=(), cwd=None, env=None, timeout=120):
+def traced(program, args, calls, *, inject=(), only=None, cwd=None, env=None, timeout=120):
     """Runs a program and returns its Outcome, with each of the named system calls that it and its children have made.
-    `inject` takes what strace's option of that name does: "fdatasync:error=EIO:when=2"."""
+    `inject` takes what strace's option of that name does: "fdatasync:error=EIO:when=2". With `only`, a path, calls on
+    other files are neither seen nor injected."""
     need_strace()
     cwd = Path(cwd or os.getcwd()).resolve()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         # A call that this machine does not have (?) is no error: newer ones have no rename, only renameat2.
         options = ["-e", "trace=" + ",".join("?" + call for call in calls)]
+        if only is not None:
+            options += ["-P", str(only)]
         for one in inject:
             options += ["-e", f"inject={one}"]
         watch = ["strace", "-f", "-y", "-qq", "-s", "0", "-e", "signal=none", *options, "-o", str(log)]

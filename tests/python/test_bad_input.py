@@ -3,6 +3,7 @@
 Hostile names are no bad input: they work, and stay where they belong.
 """
 
+import gzip
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from conftest import (
     read_tree,
     wide_table,
 )
+from faults import traced
 
 BARS = 200
 NAN, INF = float("nan"), float("inf")
@@ -57,6 +59,62 @@ def no_run_below(folder):
 
 
 # --- Files ---
+
+
+@pytest.mark.parametrize("which", ["bars.csv", "bars.parquet", "bars.arrow", "signals.csv", "strategies.json"])
+def test_a_disk_that_cannot_read(workspace, which):
+    """The reason and status 4, whichever read it is, and never `is empty`."""
+    name, form = which.split(".")
+    content = {"bars": workspace.bars, "signals": ONES, "strategies": make_strategies(1)}
+    paths = {
+        key: workspace.write(which if key == name else f"{key}.{'json' if key == 'strategies' else 'csv'}", value)
+        for key, value in content.items()
+    }
+    arguments = ["record", "--run", workspace.store / "run_1", "--bars", paths["bars"], "--symbol", "SPY"]
+    arguments += ["--timeframe", "5m", "--strategies", paths["strategies"], "--signals", paths["signals"]]
+
+    def attempt(*inject):
+        return traced(workspace.signalbook.program, arguments, ["read", "pread64"], inject=inject, only=paths[name],
+                      cwd=workspace.folder, env=workspace.signalbook.environment)  # fmt: skip
+
+    calls = [call.name for call in attempt().calls if call.path == str(paths[name])]
+    assert calls and form
+    shutil.rmtree(workspace.store)
+    for call in set(calls):
+        for when in range(1, calls.count(call) + 1):
+            done = attempt(f"{call}:error=EIO:when={when}+")
+            hit = any(one.injected for one in done.calls)
+            assert (done.code == 4 and "Input/output error" in done.err) or not hit, (call, when, done)
+            assert which in done.err or not hit, done.err
+            assert when > 1 or hit
+            shutil.rmtree(workspace.store, ignore_errors=True)
+
+
+def test_other_formats_are_named(workspace):
+    text = b"strategy_id,idx,val\nstrategy_0,0,1\n"
+    for content, words in [(gzip.compress(text), "gzip"), (text.decode().encode("utf-16"), "UTF-16"),
+                           (text.replace(b",", b";"), "separated by ';'")]:  # fmt: skip
+        given = {"strategies": make_strategies(1), "signals": ONES, "form": "csv"}
+        path = workspace.write("odd.csv", content)
+        for which in ("signals", "bars"):
+            if which == "bars" and b";" in content:
+                path = workspace.write("odd.csv", b"timestamp;open;high;low;close\n2024-03-26;1;1;1;1\n")
+            workspace.refuse(2, "odd.csv: it looks like ", words, **given | {which: path})
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_text_that_is_no_utf8(workspace, form):
+    """It would be two ids with one name, or a label that nobody has sent."""
+    bad = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(bytes([0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0])),
+                                                 pa.py_buffer(b"a\xff")])  # fmt: skip
+    reason = {"parquet": "not a readable Parquet file", "arrow": "not a readable Arrow IPC file"}[form]
+    for signals in (
+        pa.table({"strategy_id": bad, "idx": [0, 1], "val": [1.0, 0.0]}),
+        pa.table({"strategy_id": ["strategy_0"] * 2, "idx": [0, 1], "val": bad}),
+        pa.table({"idx": [0, 1], "strategy_0": bad}),
+        pa.table({"idx": [0, 1], "strategy_0": bad.dictionary_encode()}),
+    ):
+        workspace.refuse(2, reason, "UTF8", strategies=make_strategies(1), signals=signals, form=form)
 
 
 @pytest.mark.parametrize("missing", ["bars", "strategies", "signals"])
@@ -694,6 +752,20 @@ def test_wrong_usage(workspace):
         outcome = workspace.signalbook(*arguments)
         assert outcome.code == 2 and not outcome.raw, (arguments, outcome)
     assert not (workspace.folder / "x.csv").exists()
+
+
+def test_empty_options(workspace):
+    """A variable of a shell that is not set: never meant as no option at all."""
+    given = {"strategies": make_strategies(1), "signals": ONES}
+    for option in ("--writer", "--code-version", "--strategies", "--signals", "--layout", "--na", "--symbol", "--run"):
+        outcome = workspace.attempt(option, "", **given)
+        assert outcome.code == 2 and f"{option} is empty" in outcome.err, outcome
+        assert not workspace.store.exists()
+    workspace.record("--note", "", **given)
+    for command, option in [("list", "--store"), ("list", "--run"), ("list", "--where"), ("verify", "--store"),
+                            ("list", "--type"), ("sql", "--sort-by"), ("catalog", "--store")]:  # fmt: skip
+        outcome = workspace.signalbook(command, option, "")
+        assert outcome.code == 2 and f"{option} is empty" in outcome.err, outcome
 
 
 # --- Hostile names work ---

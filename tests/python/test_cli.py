@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -15,6 +16,7 @@ from conftest import (
     Workspace,
     make_bars,
     make_signals,
+    make_strategies,
     parse_csv,
     read_index,
     read_tree,
@@ -511,6 +513,61 @@ def test_a_full_disk_under_the_output_is_an_error(workspace, command):
         done = subprocess.run([program.program, *command.split()], cwd=workspace.run, stdout=full, check=False,
                               input=PINNED.encode(), stderr=subprocess.PIPE, env=program.environment)  # fmt: skip
     assert done.returncode == 4 and done.stderr, done
+
+
+COMMANDS = ["hash -", "list", "show strategy_0", "trace strategy_0", "trace strategy_0 --dense", "sql SELECT(1)", "verify",
+            "catalog", "contains ../../config.json --bars ../../bars.csv --symbol SPY --timeframe 5m --missing", "--help",
+            "list --help", "--version", "sql -", "demo --store ../../new --months 2"]  # fmt: skip
+
+
+def in_a_shell(workspace, command, redirection):
+    """With descriptors that the shell has closed or sent elsewhere."""
+    program = workspace.signalbook
+    return subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', program.program, *command.split()],
+                          cwd=workspace.run, input=b"SELECT 1" if "sql" in command else PINNED.encode(), check=False,
+                          capture_output=True, timeout=60, env=program.environment)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("where", [">&-", ">/dev/full"])
+def test_output_that_cannot_be_written(workspace, command, where):
+    (workspace.folder / "config.json").write_text(PINNED)
+    (workspace.folder / "bars.csv").write_text("timestamp,open,high,low,close\n2024-03-26,1,1,1,1\n")
+    done = in_a_shell(workspace, command, where)
+    shutil.rmtree(workspace.folder / "new", ignore_errors=True)
+    assert done.returncode == 4 and b"cannot write" in done.stderr, done
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_messages_that_cannot_be_written(workspace, where):
+    """The status has to be enough; no signal."""
+    for command, status in [("list --store nosuch", 1), ("show nobody", 1), ("list --format x", 2), ("list", 0)]:
+        assert in_a_shell(workspace, command, where).returncode == status, command
+
+
+@pytest.mark.parametrize("command", ["hash --lines -", "sql -"])
+def test_no_standard_input(workspace, command):
+    done = in_a_shell(workspace, command, "<&-")
+    assert done.returncode == 4 and b"cannot read standard input" in done.stderr, done
+
+
+@pytest.mark.parametrize("where", ["<&-", "<&- >&-", "<&- >&- 2>&-", ">&-", "2>&-"])
+def test_recording_with_closed_descriptors(tmp_path, signalbook, where):
+    """No file of the run gets the number of a standard one, with its messages or its signals."""
+    workspace = Workspace(tmp_path, signalbook)
+    workspace.run = tmp_path
+    signals = wide_table(make_signals(200, 1))
+    for name, content in [("bars.parquet", workspace.bars), ("s.json", make_strategies(1)), ("signals.csv", signals)]:
+        workspace.write(name, content)
+    command = (
+        "record --run results/run_1 --bars bars.parquet --symbol SPY --timeframe 5m --strategies s.json --signals "
+    )
+    done = in_a_shell(workspace, command + "-", where)
+    if "<&-" in where:
+        assert done.returncode == 4 and (b"standard input" in done.stderr or "2>" in where), done
+    done = in_a_shell(workspace, command.replace("run_1", "run_2") + "signals.csv", where)
+    assert done.returncode == (4 if ">&-" in where.split() else 0), done
+    assert signalbook.ok("verify", "results/run_2").code == 0
 
 
 # --- demo, help ---

@@ -561,6 +561,9 @@ BAD_ROWS = [
     ("jsonl", b'{"strategy_id": "s0", "val": 1}\n', "row 4: strategy s0: 'idx' and 'ts' are both missing"),
     ("jsonl", b'{"strategy_id": "s0", "idx": 1.5, "val": 1}\n', "row 4: strategy s0: 1.5 is no whole number"),
     ("jsonl", b'{"strategy_id": "s0", "idx": 1, "val": "x"}\n', "labels where there were numbers"),
+    ("jsonl", b'{"strategy_id": "s0", "idx": 1, "idx": 2, "val": 1}\n', "the key 'idx' is given twice"),
+    ("jsonl", b'{"strategy_id": "s0", "idx": true, "val": 1}\n', "row 4: strategy s0: true is no whole number"),
+    ("jsonl", b'{"strategy_id": "s0", "ts": true, "val": 1}\n', "row 4: strategy s0: true and false are no times"),
 ]
 
 
@@ -594,6 +597,71 @@ def test_input_that_is_wrong_from_the_beginning(places):
         code, _, err = record_stream(workspace, content, "--eof-ends")
         assert code == 2 and message in err, err
         assert not (workspace.store / "run_1").exists()
+
+
+def test_true_and_false_are_numbers_where_a_value_is(places):
+    """In JSON as in Arrow and Parquet; a bar they are nowhere."""
+    rows = [{"strategy_id": "s0", "idx": i, "val": i % 2 == 1, "config": config_of(0)} for i in range(4)]
+    expected = expected_of(places, [row | {"val": float(row["val"])} for row in rows])
+    workspace = places()
+    code, _, err = record_stream(workspace, b"".join(json.dumps(row).encode() + b"\n" for row in rows) + b'{"end":1}')
+    assert code == 1, err
+    code, _, err = record_stream(workspace, b'{"end": true}\n', "--resume")
+    assert code == 0 and run_of(workspace) == expected, err
+    for name, word in [("idx", "false is no whole number"), ("ts", "true and false are no times")]:
+        table = pa.table({"strategy_id": ["s0"], name: [False], "val": [True], "config": [config_of(0)]})
+        places().refuse(2, "row 1: strategy s0: " + word, bars=make_bars(BARS), signals=table)
+
+
+def test_behind_the_end_of_an_arrow_stream(places):
+    """Nothing that is there is dropped; what may come is not waited for."""
+    rows, workspace = bar_by_bar(), places()
+    first, second = encode(rows[:9], "arrow"), encode(rows[9:], "arrow")
+    for more in (second, b"\n", first):
+        workspace = places()
+        code, _, err = record_stream(workspace, first + more)
+        assert code == 2 and "row 10: there are bytes behind the end of the Arrow stream" in err, err
+        assert "9 rows are durable" in err
+        code, _, err = record_stream(workspace, second, "--resume")
+        assert code == 0 and run_of(workspace) == expected_of(places, rows, "arrow"), err
+    recording = Recording(places())
+    recording.send(encode(rows, "arrow"))  # and the pipe stays open
+    assert recording.process.wait(timeout=PATIENCE) == 0
+    recording.finish()
+
+
+def test_contents_of_arrow_that_lead_outside(places):
+    """Offsets and places in dictionaries are looked at before they are followed. pyarrow itself refuses to make such
+    arrays, so a good stream is changed."""
+
+    def stream(ids):
+        columns = [ids, pa.array([5, 7]), pa.array([1.0, 0.0]), pa.array([config_of(0), config_of(1)])]
+        batch = pa.RecordBatch.from_arrays(columns, names=["strategy_id", "idx", "val", "config"])
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return sink.getvalue()
+
+    def int32(*numbers):
+        return np.array(numbers, np.int32).tobytes()
+
+    text = stream(pa.array(["ab", "xyz"]))
+    dictionary = pa.array(["a", "b", "c", "d", "e", "ab", "xyz"])
+    coded = stream(pa.DictionaryArray.from_arrays(pa.array([6, 5], pa.int32()), dictionary))
+    for whole, old, new in [
+        (text, int32(0, 2, 5), int32(0, 2, 2_000_000_000)),
+        (text, int32(0, 2, 5), int32(0, -5, 5)),
+        (text, b"abxyz", b"abxy\xff"),
+        (coded, int32(6, 5), int32(7, 5)),
+        (coded, int32(6, 5), int32(6, -3)),
+        (coded, b"abxyz", b"abxy\xff"),
+    ]:
+        assert whole.count(old) == 1
+        workspace = places()
+        code, _, err = record_stream(workspace, whole.replace(old, new))
+        assert code == 2 and "row 1: not a readable Arrow IPC stream: " in err, (new, code, err)
+        assert not (workspace.store / "run_1").exists()
+        assert record_stream(workspace, whole)[0] == 0
 
 
 def test_rows_sent_again(places):
