@@ -532,6 +532,43 @@ TEST_F(UnfinishedRun, IsBeingWrittenOrWaits) {
   EXPECT_EQ(findings("", VerifyDepth::contents), (std::vector<std::string>{waiting_}));
 }
 
+TEST_F(UnfinishedRun, NamesBarsAndSegmentsThatAreMissing) {
+  ASSERT_TRUE(writer_->close().ok());
+  writer_.reset();
+  const fs::path journal = store_ / "half/.journal";
+  fs::remove_all(store_ / "bars");
+  fs::remove_all(store_ / "run_1");
+  for (const auto& entry : fs::directory_iterator(journal)) {
+    if (entry.path().extension() != ".bars") continue;
+    const std::string name = ".journal/" + entry.path().filename().string();
+    fs::remove(entry.path());
+    EXPECT_EQ(findings(), (std::vector<std::string>{"damage half " + name +
+                                                        ": missing, and the store has no bars like them (bars of SPY "
+                                                        "5m)",
+                                                    waiting_}));
+    break;
+  }
+  fs::rename(journal / "main-0001.journal", journal / "main-0002.journal");
+  const std::vector<std::string> told = findings();
+  ASSERT_GE(told.size(), 2u);
+  EXPECT_EQ(told[0], "damage half .journal/main-0002.journal: its header says that it is segment 1 of writer main");
+  fs::rename(journal / "main-0002.journal", journal / "main-0001.journal");
+  fs::create_directory(journal / "other-0001.journal");
+  const std::vector<std::string> without = findings();
+  EXPECT_NE(std::ranges::find(without, "damage half .journal/other-0001.journal: is no file"), without.end());
+}
+
+// The first commit of a store marks it; until then nothing is missing.
+TEST_F(UnfinishedRun, NeedsNoMarkOfTheStore) {
+  ASSERT_TRUE(writer_->close().ok());
+  writer_.reset();
+  fs::remove(store_ / ".signalbook/store.json");
+  EXPECT_EQ(findings().size(), 2u);  // there is a run that was finished
+  fs::remove_all(store_ / "run_1");
+  fs::remove_all(store_ / "bars");
+  EXPECT_EQ(findings(), (std::vector<std::string>{waiting_}));
+}
+
 // A cut is a crash, up to where frames were synced; any other change is damage, or cuts off what follows. Always the
 // file is named, and nothing else.
 TEST_F(UnfinishedRun, FindsAnyFlippedByteAndAnyCutOfItsFiles) {

@@ -65,7 +65,7 @@ class FileSystem {
   virtual Status write_new_file(const std::string& path, std::string_view bytes) = 0;
   // Creates a file that must not exist, to be written piece by piece.
   virtual Result<std::unique_ptr<AppendFile>> create_append_file(const std::string& path) = 0;
-  // NotFound when there is none.
+  // NotFound when there is none, Invalid when it is no regular file.
   virtual Result<std::unique_ptr<ReadableFile>> open_file(const std::string& path) = 0;
   // Makes the contents of these files durable, all together: one flush of the disk for many files.
   virtual Status sync_files(std::span<const std::string> paths) = 0;

@@ -104,11 +104,12 @@ Result<std::unique_ptr<AppendFile>> create_posix_append_file(const std::string& 
 }
 
 Result<std::unique_ptr<ReadableFile>> open_posix_file(const std::string& path) {
-  FileDescriptor file(path, O_RDONLY);
+  FileDescriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe that nobody writes to would be waited for
   if (!file.valid()) return system_error("cannot open", path, errno);
   struct stat info;
   if (::fstat(file.get(), &info) != 0) return system_error("cannot read", path, errno);
   if (S_ISDIR(info.st_mode)) return Status::invalid(fmt::format("{} is a directory, not a file", path));
+  if (!S_ISREG(info.st_mode)) return Status::invalid(fmt::format("{} is no regular file", path));
   return std::unique_ptr<ReadableFile>(std::make_unique<PosixReadableFile>(std::move(file), path, info.st_size));
 }
 

@@ -3,6 +3,8 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/text_table.h"
+#include "format/file_names.h"
+#include "format/trace_schema.h"
 #include "query/catalog.h"
 #include "store/run_journals.h"
 #include "store/verify_run.h"
@@ -28,6 +30,20 @@ Result<Scope> find_scope_to_verify(const CommonOptions& options) {
   return find_scope(options, StoreCheck::none);
 }
 
+// What vouches for a file of a store that is no trace: its run, or for what runs share their store. Nothing for any
+// other file.
+std::optional<std::string> find_owner(const std::string& path) {
+  const std::string name = file_name_of(path), directory = parent_path(path), place = file_name_of(directory);
+  if (name == file::kStrategyIndex || name == file::kStrategyComponents || name == file::kRunDescription)
+    return directory;
+  const bool is_among_journals = place == journal_directory("") || place == done_journal_directory("");
+  const std::string stem = name.substr(0, name.find('.'));
+  const bool is_bars = is_data_id(stem) && file_name_of(bars_path(stem)) == name && place == file::kBarsDirectory;
+  if (is_among_journals || is_bars || (name == file::kStoreMarker && place == file::kStoreDirectory))
+    return parent_path(directory);
+  return std::nullopt;
+}
+
 // A trace file of its own, held to what it says of itself.
 Status verify_trace_file(const std::string& path, bool quiet) {
   SB_ASSIGN_OR_RETURN(const std::string bytes, posix_file_system().read_file(path));
@@ -46,6 +62,13 @@ Status verify_trace_file(const std::string& path, bool quiet) {
 Status run_verify(const VerifyOptions& options) {
   if (!options.common.store.empty()) {
     SB_ASSIGN_OR_RETURN(const bool is_file, posix_file_system().file_exists(options.common.store));
+    const std::optional<std::string> owner = find_owner(options.common.store);
+    if (is_file && owner) {
+      const bool is_shared = file_name_of(parent_path(options.common.store)) == file::kBarsDirectory ||
+                             file_name_of(options.common.store) == file::kStoreMarker;
+      return Status::invalid(fmt::format("{} is no trace; verify its {}: signalbook verify {}", options.common.store,
+                                         is_shared ? "store" : "run", *owner));
+    }
     if (is_file) return verify_trace_file(options.common.store, options.common.quiet);
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope_to_verify(options.common));

@@ -81,7 +81,7 @@ Status Recovery::act() {
 }
 
 Status Recovery::finish() {
-  std::vector<LostFile> in_the_way;
+  std::vector<LostFile> in_the_way = found_.in_the_way;
   const bool journal_is_damaged = found_.facts.journal == JournalFact::damaged;
   const bool takes_all_traces = journal_is_damaged && found_.facts.traces != TracesFact::none;
   for (LostFile file : found_.damaged_files) {
@@ -116,6 +116,7 @@ Status Recovery::finish() {
 }
 
 Status Recovery::rebuild() {
+  SB_RETURN_IF_ERROR(lost_.take(found_.in_the_way));
   SB_ASSIGN_OR_RETURN(RebuildReport rebuilt,
                       rebuild_tables(files_, run_path_, found_.recorded ? &*found_.recorded : nullptr,
                                      {.is_dry = options_.is_dry, .now = options_.now}));
@@ -189,6 +190,9 @@ Result<RecoveryReport> recover_run(FileSystem& files, const std::string& given_p
   if (lock == nullptr) {
     return Status::invalid(fmt::format("{} is being committed or recovered by another process; wait for it", run_path));
   }
+  // A writer that comes to it makes what is looked for under this lock.
+  SB_ASSIGN_OR_RETURN(const bool is_still_run, looks_like_run(files, run_path));
+  if (!is_still_run) return Status::not_found(fmt::format("{} is no run, nor what is left of one", given_path));
   SB_ASSIGN_OR_RETURN(const WriterLocks writers, lock_writers(files, run_path));
   RunInspection found;
   if (writers.alive.empty()) {

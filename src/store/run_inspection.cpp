@@ -71,11 +71,23 @@ class Inspection {
   std::string path_of(const std::string& name) const { return join_path(run_path_, name); }
 
   // The whole file; nothing when there is none.
-  Result<std::optional<std::string>> read(const std::string& name) const {
+  Result<std::optional<std::string>> read(const std::string& name) {
+    SB_ASSIGN_OR_RETURN(const bool is_directory, is_in_the_way(name));
+    if (is_directory) return std::optional<std::string>();
     Result<std::string> bytes = files_.read_file(path_of(name));
     if (bytes.ok()) return std::optional(std::move(bytes).value());
     if (bytes.status().code() == StatusCode::not_found) return std::optional<std::string>();
     return bytes.status();
+  }
+
+  // A directory, over which no file can be renamed.
+  Result<bool> is_in_the_way(const std::string& name) {
+    SB_ASSIGN_OR_RETURN(const bool is_directory, files_.directory_exists(path_of(name)));
+    if (is_directory) {
+      found_.damage.push_back(name + ": is a directory");
+      found_.in_the_way.push_back({.path = name, .why = "a directory where a file of the run belongs"});
+    }
+    return is_directory;
   }
 
   void tell_damage(const std::string& name, const std::string& what) {
@@ -112,6 +124,7 @@ class Inspection {
 Status Inspection::look_at_description() {
   const std::string name = file::kRunDescription;
   SB_ASSIGN_OR_RETURN(const std::optional<std::string> text, read(name));
+  SB_ASSIGN_OR_RETURN(const bool no_components, is_in_the_way(file::kStrategyComponents));
   if (!text) return Status();
   Result<RunDescription> description = decode_run_description(*text, name);
   if (description.status().code() == StatusCode::invalid) return description.status();  // a newer program's
@@ -134,7 +147,7 @@ Status Inspection::look_at_description() {
     const std::string what =
         fmt::format("{}: {}", file::kStrategyComponents, exists ? "not the bytes that run.json speaks of" : "missing");
     // Before the commit a crash may leave the name of one without that of the other.
-    if (is_committed) found_.damage.push_back(what);
+    if (is_committed && !no_components) found_.damage.push_back(what);
     if (exists) {
       found_.damaged_files.push_back(
           {.path = file::kStrategyComponents, .why = "not what run.json speaks of; the run has another now"});
@@ -424,8 +437,8 @@ Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std
     const std::string path = writer_lock_path(run_path, journal.writer);
     SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(path));
     if (!exists) continue;
-    SB_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, files.lock_file(path, /*wait=*/false));
-    if (lock == nullptr) alive.push_back(journal.writer);
+    const Result<std::unique_ptr<FileLock>> lock = files.lock_file(path, /*wait=*/false);
+    if (lock.ok() && *lock == nullptr) alive.push_back(journal.writer);  // where nobody may write, nobody can tell
   }
   return alive;
 }
@@ -436,18 +449,15 @@ Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(path));
   SB_ASSIGN_OR_RETURN(const bool has_journal, has_journals(files, path));
   if (has_journal) return true;
-  const std::string lock = file_name_of(run_lock_path(path));
   for (const DirectoryEntry& entry : entries) {
     if (entry.is_directory && entry.name == file::kTracesDirectory) return true;
-    if (!entry.is_directory && entry.name == lock) return true;
     for (const char* name : {file::kRunDescription, file::kStrategyIndex, file::kStrategyComponents}) {
       const bool is_named = entry.name == name || entry.name == name + std::string(kTemporarySuffix);
       if (!entry.is_directory && is_named) return true;
     }
   }
-  if (!entries.empty()) return false;
-  // A recording that died at its very beginning; elsewhere an empty directory is anybody's.
-  return files.file_exists(join_path(join_path(parent_path(path), file::kStoreDirectory), file::kStoreMarker));
+  // With nothing but a lock in it, it is anybody's, or that of a recording that begins.
+  return false;
 }
 
 Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked) {

@@ -20,6 +20,7 @@ struct RunInspection {
   std::vector<std::string> damage;         // a line each, file in front
   std::vector<std::string> remarks;        // no damage, and worth telling
   std::vector<LostFile> damaged_files;     // traces, index and run.json that are there and are not whole
+  std::vector<LostFile> in_the_way;        // directories where a file of the run belongs
   std::optional<RunDescription> recorded;  // what the journals say of the run, where they say it
   int64_t torn_bytes = 0;                  // at the ends of journals
   // What is not to be removed with the journals of a run that is whole: the directory, or what of it is cut off or none
@@ -29,7 +30,7 @@ struct RunInspection {
   int64_t whole_trace_count = 0;     // files
 };
 
-// Whether a directory is, or was to be, a run: it holds something that only runs have.
+// Whether a directory is, or was to be, a run: it holds something that only runs have, more than a lock.
 Result<bool> looks_like_run(FileSystem& files, const std::string& path);
 
 // Reads everything in it, and changes nothing. Whoever wants to act on it holds the run's lock and those of its

@@ -37,10 +37,6 @@ std::optional<std::pair<std::string, int>> parse_segment(std::string_view name) 
   return std::pair(writer, number);
 }
 
-bool is_data_id(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 // Whether a recording gives such a name to a file in its directory of journals.
 bool is_name_of_ours(std::string_view name) {
   if (name.ends_with(kTemporarySuffix)) name.remove_suffix(kTemporarySuffix.size());
@@ -80,6 +76,11 @@ std::string journal_bars_path(const std::string& run_path, const std::string& da
 bool is_writer_name(std::string_view name) {
   constexpr size_t kLongest = 64;
   return !name.empty() && name.size() <= kLongest && escape_name(name) == name;
+}
+
+bool is_data_id(std::string_view text) {
+  constexpr size_t kDigits = 64;
+  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 Result<std::vector<WriterJournal>> list_journals(FileSystem& files, const std::string& run_path) {

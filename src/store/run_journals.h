@@ -34,6 +34,8 @@ Result<std::vector<std::string>> list_foreign_files(FileSystem& files, const std
 
 // Whether a text can name a writer: up to 64 of [A-Za-z0-9_.-], the first none of `_` and `.`.
 bool is_writer_name(std::string_view name);
+// Whether it is the 64 digits of a data_id.
+bool is_data_id(std::string_view text);
 
 std::string journal_directory(const std::string& run_path);
 // What the directory is called while it is removed, after the commit.

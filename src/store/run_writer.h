@@ -143,6 +143,7 @@ class RunWriter {
   Status check_place() const;
   Status make_parents(const std::string& path);
   Status make_directories();
+  Status make_journal_directory();
   Status join();
   Status begin_journal(const JournalHeader& header);
   Status check_same_header(const JournalHeader& given, const JournalHeader& before) const;

@@ -81,8 +81,7 @@ Status RunWriter::make_parents(const std::string& path) {
   return Status();
 }
 
-// The run's directory and .journal/ in it, durable before anything is acknowledged in them. Several writers may make
-// them at the same time.
+// The run's directory. Several writers may make it at the same time.
 Status RunWriter::make_directories() {
   SB_RETURN_IF_ERROR(make_parents(parent_path(run_path_)));
   const Status created = files_.create_directory(run_path_);
@@ -112,26 +111,28 @@ Status RunWriter::make_directories() {
           run_path_));
     }
   }
+  return Status();
+}
+
+// .journal/ in it, durable before anything is acknowledged there.
+Status RunWriter::make_journal_directory() {
   SB_ASSIGN_OR_RETURN(const bool has_journal, files_.directory_exists(journal_directory(run_path_)));
-  if (!has_journal) {
-    const Status made = files_.create_directory(journal_directory(run_path_));
-    // Another writer may have been quicker.
-    if (!made.ok() && made.code() != StatusCode::invalid) return made;
-  }
+  if (!has_journal) SB_RETURN_IF_ERROR(files_.create_directory(journal_directory(run_path_)));
   SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
   SB_RETURN_IF_ERROR(files_.sync_directory(parent_path(run_path_)));
   for (const std::string& parent : parents_) SB_RETURN_IF_ERROR(files_.sync_directory(parent_path(parent)));
   return Status();
 }
 
-// Under the run's lock, so that nobody commits the run while a writer comes to it.
+// Under the run's lock, so that nobody commits the run while a writer comes to it, or takes its beginning for what a
+// recording has left that died.
 Status RunWriter::join() {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> run_lock, RunLock::take(files_, run_path_, /*wait=*/true));
-  SB_ASSIGN_OR_RETURN(const bool has_journal, files_.directory_exists(journal_directory(run_path_)));
   SB_ASSIGN_OR_RETURN(const bool is_finished, files_.file_exists(join_path(run_path_, file::kStrategyIndex)));
-  if (is_finished || !has_journal) {
+  if (is_finished) {
     return Status::invalid(fmt::format("{} was finished by another process while this one came to it", run_path_));
   }
+  SB_RETURN_IF_ERROR(make_journal_directory());
   SB_ASSIGN_OR_RETURN(writer_lock_, files_.lock_file(writer_lock_path(run_path_, options_.writer), /*wait=*/false));
   if (writer_lock_ == nullptr) {
     return Status::invalid(

@@ -124,7 +124,14 @@ bool Verification::is_as_recorded(const std::string& name, const std::string& by
 Status Verification::check_run(const RunLocation& run) {
   run_id_ = run.run_id;
   SB_ASSIGN_OR_RETURN(const bool is_finished, files_.file_exists(join_path(run.path, file::kStrategyIndex)));
-  if (!is_finished) return check_unfinished(run.path);
+  if (!is_finished) {
+    const int64_t told = summary_.damage_count + summary_.problem_count;
+    SB_RETURN_IF_ERROR(check_unfinished(run.path));
+    if (summary_.damage_count + summary_.problem_count > told) return Status();
+    // Nothing to be told of an unfinished run: it may be finished by now.
+    SB_ASSIGN_OR_RETURN(const bool is_finished_now, files_.file_exists(join_path(run.path, file::kStrategyIndex)));
+    return is_finished_now ? check_run(run) : Status();
+  }
   ++summary_.run_count;
   const std::optional<RunDescription> description = read_description(run);
   const std::optional<Rows> rows = description ? check_described_files(run, *description) : read_index_alone(run);
@@ -315,7 +322,9 @@ Status Verification::find_orphans(const std::string& directory, const std::strin
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(directory));
   for (const DirectoryEntry& entry : entries) {
     const std::string path = join_path(name, entry.name);
-    if (path == journal_directory("")) {
+    if (path == done_journal_directory("")) {
+      tell(Kind::problem, path + ": left behind; recover removes it");
+    } else if (path == journal_directory("")) {
       tell(Kind::problem, path + ": left behind by the commit of this run; recover removes it");
     } else if (entry.is_directory && !entry.is_link) {
       SB_RETURN_IF_ERROR(find_orphans(join_path(directory, entry.name), path, known));
@@ -358,6 +367,12 @@ Status Verification::check_store_mark() {
   const std::string name = join_path(file::kStoreDirectory, file::kStoreMarker);
   SB_ASSIGN_OR_RETURN(const bool is_marked, files_.directory_exists(join_path(store_path_, file::kStoreDirectory)));
   if (!is_marked) return Status();
+  SB_ASSIGN_OR_RETURN(const bool has_mark, files_.file_exists(join_path(store_path_, name)));
+  if (!has_mark) {
+    // The first run that is finished marks the store, before it is one.
+    SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, list_runs(files_, store_path_));
+    if (runs.empty()) return Status();
+  }
   const std::optional<std::string> text = read(join_path(store_path_, name), name);
   if (!text) return Status();
   const Result<StoreMark> mark = decode_store_mark(*text, name);

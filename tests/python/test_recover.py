@@ -198,6 +198,62 @@ def test_every_unfinished_run_of_a_store(signalbook):
     assert signalbook.ok("recover", "--quiet", "results").out == ""
 
 
+def test_a_finished_run_that_cannot_be_read_is_found_in_its_store(signalbook):
+    run = record_small(signalbook)
+    index = run / "strategy_index.parquet"
+    whole = index.read_bytes()
+    index.write_bytes(whole[:-100])
+    done = signalbook("recover", "results")
+    assert done.code == 3 and "index is made anew" in done.out, done
+    assert index.read_bytes() == whole
+    shutil.rmtree(run.parent / "bars")
+    done = signalbook("recover", "run_1")
+    assert done.code == 3 and "bars/" in done.out and "everything is whole" not in done.out, done
+
+
+def test_a_pipe_and_a_directory_in_the_place_of_a_journal(signalbook):
+    """Nobody waits for a pipe that nobody writes to."""
+    run = record_small(signalbook)
+    (run / ".journal").mkdir()
+    os.mkfifo(run / ".journal" / "a-0001.journal")
+    (run / ".journal" / "b-0001.journal").mkdir()
+    (run / ".journal" / "b-0001.journal" / "notes.txt").write_text("precious")
+    for options in (["recover", "--dry-run"], ["verify"], ["recover"]):
+        done = signalbook(*options, str(run))
+        assert done.code == (1 if options == ["verify"] else 3), done
+    kept = run.parent / ".signalbook" / "lost+found" / "run_1-1" / ".journal"
+    assert (kept / "b-0001.journal" / "notes.txt").read_text() == "precious"
+    assert not (run / ".journal").exists()
+
+
+def test_files_that_are_no_traces_are_verified_with_their_run(signalbook):
+    run = record_small(signalbook)
+    bars = next((run.parent / "bars").iterdir())
+    mark = run.parent / ".signalbook" / "store.json"
+    own = [run / name for name in ("run.json", "strategy_index.parquet", "strategy_components.parquet")]
+    for path, owner in [(path, run) for path in own] + [(bars, run.parent), (mark, run.parent)]:
+        done = signalbook("verify", str(path))
+        assert done.code == 2 and f"signalbook verify {owner}" in done.err and "damage" not in done.err, done
+    trace = next((run / "traces").rglob("*.parquet"))
+    signalbook.ok("verify", str(trace))
+    shutil.copy(trace, run.parent / "bars")  # a name that no bars have
+    signalbook.ok("verify", str(run.parent / "bars" / trace.name))
+
+
+def test_what_an_earlier_removal_has_left(signalbook):
+    run = record_small(signalbook)
+    (run / ".journal.done").mkdir()
+    (run / ".journal.done" / "notes.txt").write_text("precious")
+    done = signalbook("verify", str(run))
+    assert done.code == 1 and ".journal.done: left behind; recover removes it" in done.out, done
+    assert "notes.txt" in signalbook.ok("recover", "run_1").out
+    assert not (run / ".journal.done").exists()
+    assert list((run.parent / ".signalbook" / "lost+found").rglob("notes.txt"))
+    (run / "traces" / "a.parquet").write_text("stray")
+    assert "rid of what does not belong to it" in signalbook.ok("recover", "run_1").out
+    assert "nothing to do" in signalbook.ok("recover", "run_1").out
+
+
 def test_a_writer_that_lives(signalbook):
     run = record_small(signalbook)
     (run / "strategy_index.parquet").unlink()
