@@ -441,7 +441,7 @@ def test_resume_of_a_finished_run(places):
     before = run_of(workspace)
     recording = Recording(workspace, "--resume")
     code, lines, err = recording.finish()
-    assert code == 0 and len(lines) == 1 and "is finished already" in lines[0] and not err
+    assert code == 0 and lines[0] == f"resume {len(rows) + 1}" and "is finished already" in lines[1] and not err
     assert run_of(workspace) == before
 
 
