@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <random>
 
 #include "analytics/correlation.h"
+#include "analytics/sharpe_statistics.h"
 #include "support/random_positions.h"
 
 namespace signalbook {
@@ -106,10 +109,63 @@ TEST(ClusterTrials, CountsIdeasAndNotParameters) {
       traces.push_back(trace);
     }
   }
-  const TrialClusters clusters = cluster_trials(*pnl_correlation(traces, {0, kBars}, returns));
+  const TrialClusters clusters = cluster_trials(*pnl_correlation(traces, {0, kBars}, returns), 0.5);
   EXPECT_EQ(clusters.count, 20);
   EXPECT_EQ(clusters.cluster_of[0], std::nullopt);
   for (size_t i = 1; i < traces.size(); ++i) EXPECT_EQ(clusters.cluster_of[i], (i - 1) / 13);
+}
+
+TEST(ImpliedTrials, ByTheMeanCorrelation) {
+  SymmetricMatrix correlation(5);
+  EXPECT_EQ(implied_trials(correlation), 0);
+  correlation.set(0, 0, 1);
+  EXPECT_EQ(implied_trials(correlation), 1);
+  for (size_t a : {1, 2, 4}) {  // the one at 3 does not trade
+    for (size_t b = 0; b <= a; ++b) correlation.set(a, b, a == b ? 1 : 0.5);
+  }
+  for (size_t b : {0, 1, 2}) correlation.set(4, b, 0.25);
+  EXPECT_EQ(implied_trials(correlation), 3);  // 0.375 + 0.625 * 4 = 2.875
+  for (size_t a : {1, 2, 4}) {
+    for (size_t b = 0; b < a; ++b) {
+      if (b != 3) correlation.set(a, b, 1);
+    }
+  }
+  EXPECT_EQ(implied_trials(correlation), 1);
+  correlation.set(0, 1, -5);
+  EXPECT_EQ(implied_trials(correlation), 4);  // never more than there are
+}
+
+// A hundred strategies without an edge that all lean on the same thing: their correlations are 0.7, so that they look
+// like one cluster. Deflated by the implied trials few of the best are believed, by the one cluster most are.
+TEST(ImpliedTrials, DeflateWhereClustersDoNot) {
+  constexpr size_t kStrategies = 100, kBars = 250;
+  int by_clusters = 0, by_implied = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    std::mt19937_64 random(seed);
+    const std::vector<double> common = test::random_returns(random, kBars, 0, std::sqrt(0.7));
+    std::vector<std::vector<double>> returns;
+    std::vector<std::optional<double>> sharpes;
+    for (size_t s = 0; s < kStrategies; ++s) {
+      returns.push_back(test::random_returns(random, kBars, 0, std::sqrt(0.3)));
+      for (size_t t = 0; t < kBars; ++t) returns[s][t] += common[t];
+      sharpes.push_back(return_moments(returns[s]).sharpe);
+    }
+    SymmetricMatrix correlation(kStrategies);
+    for (size_t a = 0; a < kStrategies; ++a) {
+      for (size_t b = 0; b <= a; ++b) {
+        correlation.set(
+            a, b,
+            a == b ? 1 : std::inner_product(returns[a].begin(), returns[a].end(), returns[b].begin(), 0.0) / kBars);
+      }
+    }
+    const auto best = static_cast<size_t>(std::ranges::max_element(sharpes) - sharpes.begin());
+    const SharpeEstimate estimate = *sharpe_estimate(return_moments(returns[best]));
+    const double variance = *sharpe_variance(sharpes);
+    by_clusters += *deflated_sharpe_ratio(estimate, cluster_trials(correlation, 0.5).count, variance) > 0.95;
+    by_implied += *deflated_sharpe_ratio(estimate, implied_trials(correlation), variance) > 0.95;
+  }
+  EXPECT_LE(by_implied, 9);
+  EXPECT_GE(by_clusters, 15);
 }
 
 }  // namespace

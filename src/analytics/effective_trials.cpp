@@ -1,6 +1,7 @@
 #include "analytics/effective_trials.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace signalbook {
@@ -54,6 +55,20 @@ class OpenClusters {
 };
 
 }  // namespace
+
+int64_t implied_trials(const SymmetricMatrix& correlation) {
+  double total = 0, count = 0;
+  for (size_t a = 0; a < correlation.size(); ++a) {
+    if (!correlation.at(a, a)) continue;
+    ++count;
+    for (size_t b = 0; b < a; ++b) {
+      if (correlation.at(b, b)) total += correlation.raw(a, b);
+    }
+  }
+  if (count < 2) return static_cast<int64_t>(count);
+  const double mean = total / (count * (count - 1) / 2);
+  return static_cast<int64_t>(std::clamp(std::ceil(mean + (1 - mean) * count), 1.0, count));
+}
 
 TrialClusters cluster_trials(SymmetricMatrix correlation, double least_mean) {
   TrialClusters clusters{.cluster_of = std::vector<std::optional<size_t>>(correlation.size())};

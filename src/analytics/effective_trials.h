@@ -9,12 +9,19 @@
 
 namespace signalbook {
 
-// How many different things a sweep tried. Strategies that do nearly the same are one trial and not many, so they are
-// put into clusters, and the clusters counted.
+// How many different things a sweep tried: strategies that do nearly the same are less than as many trials. There are
+// two answers. To deflate a Sharpe ratio take implied_trials, or simply all: counting clusters takes everything within
+// one for a single trial and so believes too much in the best of few large ones (docs/luck.md has how often).
+
+// Independent trials that the mean correlation of all pairs implies: m + (1 - m) * n, rounded up, from 1 to n. From the
+// appendix of Bailey and Lopez de Prado, "The deflated Sharpe ratio" (2014). Those whose correlation with themselves is
+// undefined, for want of variance, tried nothing and are left out; 0 if nobody is left.
+int64_t implied_trials(const SymmetricMatrix& correlation);
+
 struct TrialClusters {
   int64_t count = 0;
-  // By strategy: the number of its cluster, from 0 on in the order of their first members. nullopt where its
-  // correlation with itself is undefined, which is where it has no variance: it tried nothing.
+  // By strategy: the number of its cluster, from 0 on in the order of their first members; nullopt where it is left
+  // out, as above.
   std::vector<std::optional<size_t>> cluster_of;
 };
 
@@ -27,6 +34,6 @@ struct TrialClusters {
 // neighbours as in Murtagh, "A survey of recent advances in hierarchical clustering algorithms" (1983), in time of
 // about the square of the number of strategies. Lopez de Prado and Lewis, "Detection of false investment strategies
 // using unsupervised learning methods" (2019), count trials by clusters too, by k-means, which begins at random.
-TrialClusters cluster_trials(SymmetricMatrix correlation, double least_mean = 0.5);
+TrialClusters cluster_trials(SymmetricMatrix correlation, double least_mean = 0.9);
 
 }  // namespace signalbook
