@@ -13,9 +13,8 @@ namespace signalbook {
 // first change a trace's position is 0. The entry of two traces is at (a, b), by their places in `traces`.
 // Errors: Invalid for labels, values that are not finite, a window that ends before it begins, is before bar 0 or has
 // 2^31 bars or more; Damaged for changes out of order. They name the trace by its place.
-//
-// Work is done once a change and pair, not once a bar and pair, and 128 bytes of pairs at a time. Memory: the result,
-// 25 bytes a change and at most 0.5 MB.
+// Work is done once a change and pair, not once a bar and pair, and for 16 or 32 pairs at a time. Traces that change on
+// every bar cost as much as dense ones. Memory: the result, and up to 50 bytes a change.
 
 // Pearson's correlation of positions. Undefined where one of the two holds the same position on all bars.
 // Whole numbers, as long as their squares times bars stay below 2^31, are summed exactly.
