@@ -37,8 +37,6 @@ constexpr size_t kLanes = kBlockBytes / sizeof(Sum);
 struct Track {
   std::vector<uint32_t> begin;
   std::vector<double> value;
-
-  bool is_constant() const { return begin.size() == 1; }
 };
 
 // Calls take(first bar, number of bars, value) for the stretches of equal value within [begin, end).
@@ -250,7 +248,7 @@ SymmetricMatrix correlate_whole_numbers(const std::vector<Track>& tracks, int64_
   }
   SymmetricMatrix correlation(tracks.size());
   sum_whole_numbers(tracks, bar_count, [&](size_t row, size_t column, int64_t sum) {
-    if (tracks[row].is_constant() || tracks[column].is_constant()) return;
+    if (spread[row] == 0 || spread[column] == 0) return;
     const auto together = static_cast<double>(bar_count * sum - total[row] * total[column]);
     correlation.set(row, column, between_minus_one_and_one(together / std::sqrt(spread[row] * spread[column])));
   });

@@ -1,8 +1,6 @@
 #include "analytics/sharpe_statistics.h"
 
-#include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numbers>
 
 #include "analytics/normal_distribution.h"
@@ -32,14 +30,12 @@ ReturnMoments return_moments(std::span<const double> returns) {
   if (returns.empty()) return moments;
   const auto count = static_cast<double>(returns.size());
   double mean = sum(returns) / count;
-  double left_over = 0;  // the first mean is off by its rounding; so little that one correction is enough
+  double left_over = 0;  // the mean's rounding, without which equal returns would seem to vary
   for (double value : returns) left_over += value - mean;
   mean += left_over / count;
   moments.mean = mean;
   if (returns.size() < 2) return moments;
 
-  // Equal returns may still differ from their rounded mean, so equality is asked and not whether the variance is 0.
-  const bool all_equal = std::ranges::adjacent_find(returns, std::not_equal_to()) == returns.end();
   double squares = 0, cubes = 0, fourths = 0;
   for (double value : returns) {
     const double deviation = value - mean, square = deviation * deviation;
@@ -47,13 +43,9 @@ ReturnMoments return_moments(std::span<const double> returns) {
     cubes += square * deviation;
     fourths += square * square;
   }
-  if (all_equal) {
-    moments.volatility = 0;
-    return moments;
-  }
   moments.volatility = std::sqrt(squares / (count - 1));
   const double m2 = squares / count;
-  if (!(m2 * m2 > 0)) return moments;  // too small for a double
+  if (!(m2 * m2 > 0)) return moments;  // all equal, or too near to it for a double
   moments.sharpe = mean / *moments.volatility;
   moments.skewness = cubes / count / (m2 * std::sqrt(m2));
   moments.kurtosis = fourths / count / (m2 * m2);
