@@ -133,7 +133,7 @@ class CsvStream : public StreamInput {
       if (bytes_->is_at_end()) return take_last(visit);
       SB_RETURN_IF_ERROR(take_whole(visit));
     }
-    return Status();
+    return refuse_rows_behind_end(pending_, next_row_);
   }
 
  private:

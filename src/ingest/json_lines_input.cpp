@@ -166,7 +166,7 @@ class JsonLinesStream : public StreamInput {
       SB_RETURN_IF_ERROR(take_lines(std::string_view(pending).substr(0, end), visit));
       pending.erase(0, end + 1);
     }
-    return Status();
+    return refuse_rows_behind_end(std::move(pending), next_row_);
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "ingest/stream_input.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 
 #include "ingest/foreign_format.h"
@@ -22,6 +24,12 @@ bool is_decided(std::string_view start) {
 }  // namespace
 
 Status StreamInput::closed_early() const { return Status::not_found("it closed before the first row came"); }
+
+Status StreamInput::refuse_rows_behind_end(std::string rest, int64_t row_count) {
+  SB_RETURN_IF_ERROR(bytes_->read_at_hand(&rest));
+  if (rest.find_first_not_of(kBlank) == std::string::npos) return Status();
+  return Status::invalid(fmt::format("row {}: there is a row behind the end of the stream", row_count + 1));
+}
 
 Result<std::unique_ptr<StreamInput>> open_stream_input(std::unique_ptr<ByteStream> bytes,
                                                        const StreamInput::Options& options) {

@@ -38,6 +38,9 @@ class StreamInput : public ColumnInput {
 
  protected:
   Status closed_early() const;
+  // Of rows in text, once their end was said: Invalid where more than blanks stands behind it, in `rest` or in what has
+  // come by now.
+  Status refuse_rows_behind_end(std::string rest, int64_t row_count);
 
   std::unique_ptr<ByteStream> bytes_;
   Options options_;

@@ -1,6 +1,7 @@
 """`record --resume` with something else than before: what is still to be recorded is never taken for recorded."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -112,6 +113,24 @@ def test_rows_behind_the_end(stream, workspace):
     assert "mend row" not in outcome.err
     workspace.signalbook.ok("recover", RUN)
     assert [row["complete"] for row in read_index(workspace.store / "run_1")] == [True, True]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_rows_that_come_after_the_end_was_read(workspace, form):
+    """They lie in the pipe when the end is read, as of `cat a b`, and are in no piece with it."""
+    workspace.write("bars.parquet", make_bars(20))
+    if form == "csv":
+        head = "strategy_id,idx,val,config,end\na,0,1,{},\n".format('"' + A.replace('"', '""') + '"')
+        end, row = ",,,,true\n", "a,5,0,,\n"
+    else:
+        head, end, row = (json.dumps(line) + "\n" for line in (ROWS[0], END, ROWS[2]))
+    # Pieces of 128 KiB are read: the end closes the first of them.
+    filler = "\n" * ((1 << 17) - len(head) - len(end))
+    rows = workspace.write("rows", head + filler + end + row)
+    command = [workspace.signalbook.program, "record", "--run", RUN, *FEED, "--signals", "-"]
+    with open(rows, "rb") as stdin:
+        done = subprocess.run(command, cwd=workspace.folder, stdin=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "row 3: there is a row behind the end of the stream" in done.stderr, done
 
 
 def test_an_end_without_anything_leaves_nothing(stream, workspace):
