@@ -29,7 +29,14 @@ double dates_a_year(const std::vector<Date>& dates) {
   if (days < kShortDays) {
     return std::ranges::any_of(dates, [](const Date& date) { return is_weekend(date.day); }) ? 365 : 252;
   }
-  const double measured = static_cast<double>(dates.size() - 1) * kDaysAYear / static_cast<double>(days);
+  // Over whole weeks, so that it does not matter on which day of one the data begin and end; where there are fewer than
+  // two dates a week, over the time between them.
+  int64_t count = static_cast<int64_t>(dates.size()) - 1, span = days;
+  if (count > 2 * days / 7) {
+    span = (days + 1) / 7 * 7;
+    count = std::ranges::count_if(dates, [&](const Date& date) { return date.day > dates.back().day - span; });
+  }
+  const double measured = static_cast<double>(count) * kDaysAYear / static_cast<double>(span);
   const double usual =
       *std::ranges::min_element(kUsualCounts, {}, [&](double count) { return std::abs(count - measured); });
   return std::abs(measured - usual) <= kSnap * usual ? usual : measured;

@@ -89,23 +89,29 @@ class Outcome {
 
   void hold(BarIndex bar, double value) {
     add_change(bar, value);
-    walk_.change(bar, series_.close(bar), value, is_last(bar), emit_as(ExitReason::signal));
+    walk_.change(bar, series_.close(bar), value, is_last(bar),
+                 [this](const WalkedTrade& trade) { keep(trade, ExitReason::signal); });
   }
   void leave(BarIndex bar, double price, ExitReason reason) {
     add_change(bar, 0);
     outcome_.fills.push_back({.bar = bar, .price = price});
-    walk_.change(bar, price, 0, is_last(bar), emit_as(reason));
+    walk_.change(bar, price, 0, is_last(bar), [&](const WalkedTrade& trade) { keep(trade, reason); });
   }
-  WhatIf finish(const SignalChanges& changes, double cost) {
+  WhatIf finish(double cost) {
     if (series_.size() > 0) {
-      walk_.finish(series_.size() - 1, series_.close(series_.size() - 1), emit_as(ExitReason::open));
+      walk_.finish(series_.size() - 1, series_.close(series_.size() - 1),
+                   [this](const WalkedTrade& trade) { keep(trade, ExitReason::open); });
     }
-    outcome_.changes.kind = changes.kind;
     measure_trades(outcome_.changes, series_, cost, outcome_.fills, outcome_.trades);
     return std::move(outcome_);
   }
 
  private:
+  void keep(const WalkedTrade& trade, ExitReason reason) {
+    outcome_.trades.push_back(to_trade(trade, series_.first_bar()));
+    outcome_.reasons.push_back(reason);
+  }
+
   bool is_last(BarIndex bar) const { return bar + 1 == series_.size(); }
 
   void add_change(BarIndex bar, double value) {
@@ -117,13 +123,6 @@ class Outcome {
       changes.idx.push_back(idx);
       changes.values.push_back(value);
     }
-  }
-
-  auto emit_as(ExitReason reason) {
-    return [this, reason](const WalkedTrade& walked) {
-      outcome_.trades.push_back(to_trade(walked, series_.first_bar()));
-      outcome_.reasons.push_back(reason);
-    };
   }
 
   const PriceSeries& series_;
@@ -156,7 +155,7 @@ Result<WhatIf> apply_exits(const SignalChanges& changes, const PriceSeries& seri
       guarded.reset();
     }
   });
-  return outcome.finish(changes, cost);
+  return outcome.finish(cost);
 }
 
 }  // namespace signalbook
