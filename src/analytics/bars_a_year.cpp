@@ -38,7 +38,7 @@ double dates_a_year(const std::vector<Date>& dates) {
   }
   const double measured = static_cast<double>(count) * kDaysAYear / static_cast<double>(span);
   const double usual =
-      *std::ranges::min_element(kUsualCounts, {}, [&](double count) { return std::abs(count - measured); });
+      *std::ranges::min_element(kUsualCounts, {}, [&](double usual_count) { return std::abs(usual_count - measured); });
   return std::abs(measured - usual) <= kSnap * usual ? usual : measured;
 }
 

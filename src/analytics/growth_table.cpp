@@ -32,6 +32,7 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
   const Wide flat_shortfall = std::max(risk_free, Wide(0));
   GrowthTable table;
   table.position_ = position;
+  table.key_ = key_of(position);
   table.step_ = 1;
   table.rows_.resize(size);
   table.growth_.resize(size, 1.0);
@@ -50,9 +51,9 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
   std::vector<Extremes> windows(size);
   std::ranges::transform(table.growth_, windows.begin(), [](double growth) { return Extremes{growth, growth}; });
   size_t width = 1;
-  for (size_t level = 0; level < kLevels; ++level) {
-    // A window holds the bar itself and kReach bars after it.
-    for (; width <= static_cast<size_t>(kReach[level]); width *= 2) widen(windows, width);
+  for (int level = 0; level < kLevels; ++level) {
+    // A window holds the bar itself and those within its reach.
+    for (; width <= static_cast<size_t>(reach_of(level)); width *= 2) widen(windows, width);
     for (size_t bar = 0; bar < size; ++bar) {
       const double here = table.growth_[bar], up = windows[bar].highest / here * (1 + kRounding);
       Reach& reach = table.reaches_[bar];

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "analytics/drawdown_walk.h"
@@ -14,10 +15,16 @@ namespace {
 // digits to spare; returns that hardly vary around a mean go bar by bar.
 constexpr Wide kCancellation = 0.05L;
 constexpr double kCalmarCondition = 1e5;
-// Outside, equity in double might leave its range.
-constexpr Wide kSmallestEquity = 1e-140L, kLargestEquity = 1e140L;
+// Outside, equity in double might leave its range. At or below 0 it is ruined.
+constexpr double kSmallestScale = 1e-140, kLargestScale = 1e140;
 // Doubles that are nearer to each other than this are looked at with all digits.
 constexpr double kNear = 1e-11;
+
+// Whether a trade won is as good as random, and a branch on it is mispredicted every other time.
+double negative_part(double value) {
+  const auto bits = std::bit_cast<int64_t>(value);
+  return std::bit_cast<double>(bits & (bits >> 63));
+}
 
 // One trace in several passes over its changes. Each is short and has few branches, and what one needs of the equity
 // comes ready from the one before: a processor then works on many changes at once.
@@ -74,7 +81,9 @@ class ChangePasses {
       const double paid = kHasCost ? cost_ * std::abs(value - previous) : 0;
       previous = value;
       const uint64_t key = GrowthTable::key_of(value);
-      for (const GrowthTable& table : tables) stretch.table = key == table.key() ? &table : stretch.table;
+      const GrowthTable* table = nullptr;
+      for (const GrowthTable& candidate : tables) table = key == candidate.key() ? &candidate : table;
+      stretch.table = table;
 
       // Of a bar that pays, the return is taken as it is: what it earned and paid may nearly cancel.
       const PriceSeries::Sums &from = series_.sums(kHasCost ? begin + 1 : begin), &to = series_.sums(end);
@@ -85,14 +94,17 @@ class ChangePasses {
         sum += earned;
         squares += earned * earned;
       }
-      if (stretch.table == nullptr) {
+      if (table == nullptr) {
         stretch.scale = equity;
-        if (!multiply_bars(stretch, paid, equity, downside)) return false;
+        const BarByBar held = multiply_bars(stretch, paid);
+        if (held.is_ruined) return false;
+        equity *= held.growth;
+        downside += held.downside;
         continue;
       }
-      const GrowthTable::Row &before = stretch.table->row(begin), &after = stretch.table->row(end);
+      const GrowthTable::Row &before = table->row(begin), &after = table->row(end);
       if (kHasCost) {
-        const GrowthTable::Row& first = stretch.table->row(begin + 1);
+        const GrowthTable::Row& first = table->row(begin + 1);
         const Wide factor = before.inverse - paid * first.inverse;
         stretch.scale = equity * factor;
         equity *= factor * after.growth;
@@ -104,8 +116,9 @@ class ChangePasses {
         downside += after.downside.since(before.downside);
       }
       stretch.rounded_scale = static_cast<double>(stretch.scale);
-      if (!(equity > kSmallestEquity && equity < kLargestEquity)) return false;
+      if (!(stretch.rounded_scale > kSmallestScale && stretch.rounded_scale < kLargestScale)) return false;
     }
+    if (!(equity > kSmallestScale && equity < kLargestScale)) return false;
     figures_.equity = equity;
     figures_.gain = equity - 1;
     figures_.sum = sum;
@@ -114,17 +127,23 @@ class ChangePasses {
     return true;
   }
 
-  bool multiply_bars(const Stretch& stretch, double paid, Wide& equity, double& downside) const {
+  struct BarByBar {
+    Wide growth = 1;
+    double downside = 0;  // above a flat bar's
+    bool is_ruined = false;
+  };
+  BarByBar multiply_bars(const Stretch& stretch, double paid) const {
     const double risk_free = static_cast<double>(risk_free_), flat_shortfall = std::max(risk_free, 0.0);
+    BarByBar held;
     for (BarIndex bar = stretch.begin + 1; bar <= stretch.end; ++bar) {
       const Wide earned = stretch.value * series_.simple_return(bar) - paid;
       paid = 0;
-      equity *= 1 + earned;
-      if (!(equity > kSmallestEquity && equity < kLargestEquity)) return false;
+      held.growth *= 1 + earned;
+      held.is_ruined |= earned <= -1;
       const double shortfall = std::min(static_cast<double>(earned) - risk_free, 0.0);
-      downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
+      held.downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
     }
-    return true;
+    return held;
   }
 
   // ---- Drawdown
@@ -185,23 +204,46 @@ class ChangePasses {
   // ---- Trades
 
   void add_trades(Metrics& metrics) {
-    double previous = 0;
-    bool is_resized = false;
+    // As if nothing were resized: each stretch that is not flat is a trade. All in one pass without branches; who
+    // resizes is walked through after it.
     Activity activity;
+    TradeTally::Closed closed;
+    double previous = 0, largest = 0, traded = 0;
+    bool is_resized = false;
     for (const Stretch& stretch : stretches_) {
       if (stretch.begin == stretch.end) break;
-      is_resized |= stretch.value * previous > 0;
-      activity.traded += std::abs(stretch.value - previous);
-      activity.bars_held += stretch.value != 0 ? stretch.end - stretch.begin : 0;
-      figures_.largest_position = std::max(figures_.largest_position, std::abs(stretch.value));
-      previous = stretch.value;
+      const double value = stretch.value;
+      const auto is_in = static_cast<int64_t>(GrowthTable::key_of(value) != 0);
+      const BarIndex bars = (stretch.end - stretch.begin) & -is_in;
+      is_resized |= value * previous > 0;
+      traded += std::abs(value - previous);
+      largest = std::max(largest, std::abs(value));
+      activity.bars_held += bars;
+      previous = value;
+      if (stretch.end == last_) break;
+      const auto weight = static_cast<double>(is_in);
+      const double entry = series_.close(stretch.begin);
+      const double moved = (series_.close(stretch.end) - entry) / entry;
+      const double earned = std::copysign(weight, value) * moved - cost_ * weight * (2 + moved);
+      closed.count += is_in;
+      closed.long_count += value > 0;
+      closed.bars_held += bars;
+      closed.won += earned > kEven;
+      closed.lost += earned < -kEven;
+      closed.returned += earned;
+      const double part_lost = negative_part(earned);
+      closed.gain += earned - part_lost;
+      closed.loss -= part_lost;
     }
+    activity.traded = traded;
     activity.write(last_, metrics);
+    figures_.largest_position = largest;
     TradeTally tally;
     if (is_resized) {
       walk_trades(tally);
     } else {
-      tally_stretches(tally);
+      tally.add(closed);
+      add_trade_to_the_end(tally);
     }
     tally.write(metrics);
   }
@@ -215,29 +257,6 @@ class ChangePasses {
       walk.change(stretch.begin, series_.close(stretch.begin), stretch.value, stretch.begin == last_, add);
     }
     walk.finish(last_, series_.close(last_), add);
-  }
-
-  // Nothing is resized: each stretch that is not flat is a trade.
-  void tally_stretches(TradeTally& tally) const {
-    TradeTally::Closed closed;
-    for (const Stretch& stretch : stretches_) {
-      if (stretch.end == last_) break;
-      const double direction = static_cast<double>(stretch.value > 0) - static_cast<double>(stretch.value < 0);
-      const double entry = series_.close(stretch.begin), exit = series_.close(stretch.end);
-      const double moved = (exit - entry) / entry;
-      const double earned = direction * moved - cost_ * std::abs(direction) * (2 + moved);
-      const bool won = earned > kEven, lost = earned < -kEven;
-      closed.count += direction != 0;
-      closed.long_count += direction > 0;
-      closed.bars_held += direction != 0 ? stretch.end - stretch.begin : 0;
-      closed.won += won;
-      closed.lost += lost;
-      closed.returned += earned;
-      closed.gain += won ? earned : 0;
-      closed.loss -= lost ? earned : 0;
-    }
-    tally.add(closed);
-    add_trade_to_the_end(tally);
   }
 
   // The last trade ends on the last bar, by a change there or by the mark; it pays no exit.
