@@ -1,20 +1,13 @@
 #include "analytics/growth_table.h"
 
-#include <algorithm>
-#include <limits>
+#include <cmath>
 
 namespace signalbook {
 
 namespace {
 
-// A double holds these and whatever equity does beside them.
-constexpr Wide kSmallest = 1e-150L, kLargest = 1e150L;
-// What rounding to float, and of the doubles before, may take.
-constexpr double kRounding = 1e-6;
-constexpr double kLargestFloat = 1e38;
-
 struct Extremes {
-  double lowest, highest;
+  int64_t lowest, highest;
 };
 
 // From extremes over `width` bars to those over twice as many, cut off at the end.
@@ -25,41 +18,61 @@ void widen(std::vector<Extremes>& windows, size_t width) {
   }
 }
 
+int64_t to_units(Wide value, double unit) { return static_cast<int64_t>(std::llround(value / unit)); }
+
 }  // namespace
 
-std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double position, Wide risk_free) {
+FixedUnits FixedUnits::of(const PriceSeries& series, std::span<const double> positions, double risk_free) {
+  double moved = 1, squares = 0;
+  for (BarIndex bar = 1; bar < series.size(); ++bar) {
+    double most = 0, largest = std::abs(risk_free);
+    for (const double position : positions) {
+      const double earned = position * static_cast<double>(series.simple_return(bar));
+      if (earned > -1) most = std::max({most, std::abs(earned), std::abs(std::log1p(earned))});
+      largest = std::max(largest, std::abs(earned) + std::abs(risk_free));
+    }
+    moved += most;
+    squares += largest * largest;
+  }
+  return {.log = moved * 0x1p-60, .square = std::max(squares, 1e-200) * 0x1p-60};
+}
+
+std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double position, double risk_free,
+                                             const FixedUnits& units) {
   const auto size = static_cast<size_t>(series.size());
-  const Wide flat_shortfall = std::max(risk_free, Wide(0));
+  const Wide flat_shortfall = std::max(risk_free, 0.0);
   GrowthTable table;
-  table.position_ = position;
   table.key_ = key_of(position);
   table.step_ = 1;
   table.rows_.resize(size);
-  table.growth_.resize(size, 1.0);
+  table.logs_.resize(size);
+  std::vector<Extremes> windows(size);
+  Wide log = 0, returns = 0, squares = 0, downside = 0;
   for (size_t bar = 1; bar < size; ++bar) {
     const Wide earned = position * series.simple_return(static_cast<BarIndex>(bar));
-    Row& row = table.rows_[bar];
-    row.growth = table.rows_[bar - 1].growth * (1 + earned);
-    if (!(row.growth > kSmallest && row.growth < kLargest)) return std::nullopt;
-    row.inverse = 1 / row.growth;
+    if (earned <= -1) return std::nullopt;
+    // A double's digits do for one bar: it is a small part of the sum.
+    log += std::log1p(static_cast<double>(earned));
+    returns += earned;
+    squares += earned * earned;
     const Wide shortfall = std::min(earned - risk_free, Wide(0));
-    row.downside = table.rows_[bar - 1].downside;
-    row.downside.add(shortfall * shortfall - flat_shortfall * flat_shortfall);
-    table.growth_[bar] = static_cast<double>(row.growth);
+    downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
+    Row& row = table.rows_[bar];
+    row.log = to_units(log, units.log);
+    row.returns = to_units(returns, units.log);
+    row.squares = to_units(squares, units.square);
+    row.downside = to_units(downside, units.square);
+    table.logs_[bar] = row.log;
+    windows[bar] = {.lowest = row.log, .highest = row.log};
   }
-  table.reaches_.resize(size);
-  std::vector<Extremes> windows(size);
-  std::ranges::transform(table.growth_, windows.begin(), [](double growth) { return Extremes{growth, growth}; });
   size_t width = 1;
   for (int level = 0; level < kLevels; ++level) {
     // A window holds the bar itself and those within its reach.
     for (; width <= static_cast<size_t>(reach_of(level)); width *= 2) widen(windows, width);
     for (size_t bar = 0; bar < size; ++bar) {
-      const double here = table.growth_[bar], up = windows[bar].highest / here * (1 + kRounding);
-      Reach& reach = table.reaches_[bar];
-      reach.growth = here;
-      reach.up[level] = up < kLargestFloat ? static_cast<float>(up) : std::numeric_limits<float>::infinity();
-      reach.down[level] = static_cast<float>(windows[bar].lowest / here * (1 - kRounding));
+      Row& row = table.rows_[bar];
+      row.up[level] = static_cast<int32_t>((windows[bar].highest - row.log) >> kReachShift) + 1;
+      row.down[level] = static_cast<int32_t>((windows[bar].lowest - row.log) >> kReachShift);
     }
   }
   return table;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "analytics/price_series.h"
@@ -11,49 +12,64 @@
 
 namespace signalbook {
 
+// Sums over bars are kept as integers, in units so small that the sum over all bars just fits. What any stretch adds is
+// then the difference of two of them: exact in any order, and a few instructions. Equity is kept as its logarithm.
+struct FixedUnits {
+  double log = 0;     // of logarithms of equity, and of returns
+  double square = 0;  // of squares of returns
+
+  // For the positions, as far as they are not ruined by a single bar.
+  static FixedUnits of(const PriceSeries& series, std::span<const double> positions, double risk_free);
+
+  // Whether a sum of logarithms leaves digits to spare.
+  bool is_fine() const { return log < 2e-15; }
+  int64_t to_log(double value) const { return static_cast<int64_t>(value / log + (value < 0 ? -0.5 : 0.5)); }
+  double from_log(int64_t value) const { return static_cast<double>(value) * log; }
+  double from_square(int64_t value) const { return static_cast<double>(value) * square; }
+
+  // Sums over the bars of a series stay below 2^60 units. Whoever adds anything else stays below this.
+  static constexpr int64_t kLimit = int64_t{1} << 61;
+};
+
 // What holding one position does over any stretch of a series, from two of its rows.
 class GrowthTable {
  public:
-  struct Row {
-    Wide growth = 1;    // of equity, held from bar 0 to this one, without costs
-    Wide inverse = 1;   // 1 / growth
-    SplitSum downside;  // squares of what returns fell short of the risk-free one, above a flat bar's, up to this bar
-  };
-  // Growth over the next reach_of(level) bars, by this bar's: at most `up`, at least `down`.
-  // With it most stretches are seen to hold neither a new peak nor a new low, without a look at their bars.
-  static constexpr int kLevels = 7;
-  static constexpr BarIndex reach_of(int level) { return (BarIndex{8} << level) - 1; }  // 7 to 511 bars
-  struct alignas(64) Reach {
-    double growth = 1;  // the row's, rounded
-    float up[kLevels] = {1, 1, 1, 1, 1, 1, 1};
-    float down[kLevels] = {1, 1, 1, 1, 1, 1, 1};
+  // Growth of equity after a bar is between `up` and `down` over the next reach_of(level) bars, in logarithms of
+  // 2^kReachShift units. With it most stretches are seen to hold neither a new peak nor a new low, without a look at
+  // their bars.
+  static constexpr int kLevels = 4, kReachShift = 30;
+  static constexpr BarIndex reach_of(int level) { return (BarIndex{8} << 2 * level) - 1; }  // 7, 31, 127, 511
+  // The smallest level that holds a stretch of so many bars; kLevels or more where none does.
+  static int level_of(BarIndex bars) {
+    return (static_cast<int>(std::bit_width(static_cast<uint64_t>(bars) | 7)) - 2) / 2;
+  }
+  // Sums over the bars up to this one, itself included; a cache line.
+  struct alignas(64) Row {
+    int64_t log = 0;       // equity, without costs
+    int64_t returns = 0;   // of the position
+    int64_t squares = 0;   // of them
+    int64_t downside = 0;  // squares of what they fell short of the risk-free return, above those of a flat bar
+    int32_t up[kLevels] = {}, down[kLevels] = {};
   };
 
   // Position 0: one row stands for all bars.
-  GrowthTable() : rows_(1), growth_(1, 1.0), reaches_(1) {}
-  // Nothing where the position would be ruined on some bar, or leave the range in which this is exact.
-  static std::optional<GrowthTable> make(const PriceSeries& series, double position, Wide risk_free);
+  GrowthTable() : rows_(1), logs_(1) {}
+  // Nothing where the position would be ruined on some bar.
+  static std::optional<GrowthTable> make(const PriceSeries& series, double position, double risk_free,
+                                         const FixedUnits& units);
 
-  double position() const { return position_; }
   // Equal for equal positions. (Comparing integers needs no branch.)
   static uint64_t key_of(double position) { return std::bit_cast<uint64_t>(position + 0.0); }
   uint64_t key() const { return key_; }
 
   const Row& row(BarIndex bar) const { return rows_[static_cast<size_t>(bar) * step_]; }
-  double growth(BarIndex bar) const { return growth_[static_cast<size_t>(bar) * step_]; }
-  const Reach& reach(BarIndex bar) const { return reaches_[static_cast<size_t>(bar) * step_]; }
-  // The smallest level that holds a stretch of so many bars; kLevels where none does.
-  static int level_of(BarIndex bars) {
-    return std::min(static_cast<int>(std::bit_width(static_cast<uint64_t>(bars) | 7)) - 3, kLevels);
-  }
+  int64_t log(BarIndex bar) const { return logs_[static_cast<size_t>(bar) * step_]; }  // the row's, close to the next
 
  private:
-  double position_ = 0;
   uint64_t key_ = key_of(0);
   size_t step_ = 0;  // between the rows of two bars
   std::vector<Row> rows_;
-  std::vector<double> growth_;
-  std::vector<Reach> reaches_;
+  std::vector<int64_t> logs_;
 };
 
 }  // namespace signalbook

@@ -48,8 +48,7 @@ void write_return_figures(const ReturnFigures& figures, const MetricsOptions& op
   if (figures.count == 0) return;
   const auto count = static_cast<Wide>(figures.count);
   const Wide years = count / options.bars_per_year;
-  const Wide growth = figures.gain > -0.5L ? std::log1p(figures.gain) : std::log(figures.equity);
-  const Wide annual_return = std::expm1(growth / years);
+  const Wide annual_return = std::expm1(figures.log_growth / years);
   metrics.annual_return = finite(annual_return);
   if (metrics.annual_return && metrics.max_drawdown && *metrics.max_drawdown < 0) {
     metrics.calmar_ratio = finite(annual_return / -*metrics.max_drawdown);
@@ -89,11 +88,13 @@ Result<MetricsKernel> MetricsKernel::make(const PriceSeries& series, const Metri
     return Status::invalid(fmt::format("a risk-free rate of {} a year: 0.03 is 3%", options.risk_free_rate));
   }
   MetricsKernel kernel(series, options);
+  const auto risk_free = static_cast<double>(kernel.risk_free_);
+  kernel.units_ = FixedUnits::of(series, positions, risk_free);
   kernel.tables_.emplace_back();
   for (const double position : positions) {
     const auto is_there = [&](const GrowthTable& table) { return table.key() == GrowthTable::key_of(position); };
     if (!std::isfinite(position) || std::ranges::any_of(kernel.tables_, is_there)) continue;
-    auto table = GrowthTable::make(series, position, kernel.risk_free_);
+    auto table = GrowthTable::make(series, position, risk_free, kernel.units_);
     if (table) kernel.tables_.push_back(std::move(*table));
   }
   return kernel;
@@ -125,15 +126,18 @@ Result<Metrics> MetricsKernel::compute_with_fills(const SignalChanges& changes, 
   const std::vector<Wide> returns = wide_returns(changes, *series_, options_.cost, fills);
   ReturnFigures figures;
   figures.count = static_cast<int64_t>(returns.size());
+  Wide equity = 1;
   DrawdownWalk drawdown;
   for (size_t i = 0; i < returns.size(); ++i) {
-    figures.equity *= 1 + returns[i];
+    equity *= 1 + returns[i];
     figures.gain += (1 + figures.gain) * returns[i];
     figures.sum += returns[i];
     const Wide shortfall = std::min(returns[i] - risk_free_, Wide(0));
     figures.downside += shortfall * shortfall;
     drawdown.visit(static_cast<BarIndex>(i) + 1, figures.gain);
   }
+  // Of an equity near 1 the gain has more digits, near 0 it has fewer.
+  figures.log_growth = figures.gain > -0.5L ? std::log1p(figures.gain) : std::log(equity);
   const Wide mean = returns.empty() ? 0 : figures.sum / static_cast<Wide>(returns.size());
   for (const Wide earned : returns) figures.squared_deviations += (earned - mean) * (earned - mean);
 

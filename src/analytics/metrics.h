@@ -73,6 +73,7 @@ class MetricsKernel {
   const PriceSeries* series_;
   MetricsOptions options_;
   Wide risk_free_;  // a bar
+  FixedUnits units_;
   std::vector<GrowthTable> tables_;
 };
 

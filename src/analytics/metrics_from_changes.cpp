@@ -2,7 +2,6 @@
 #include <bit>
 #include <cmath>
 
-#include "analytics/drawdown_walk.h"
 #include "analytics/metrics_parts.h"
 #include "analytics/stretches.h"
 #include "analytics/trade_walk.h"
@@ -11,14 +10,11 @@ namespace signalbook {
 
 namespace {
 
-// The variance comes from sums of squares less a square of sums. As long as this part of them is left, there are
-// digits to spare; returns that hardly vary around a mean go bar by bar.
-constexpr Wide kCancellation = 0.05L;
-constexpr double kCalmarCondition = 1e5;
-// Outside, equity in double might leave its range. At or below 0 it is ruined.
-constexpr double kSmallestScale = 1e-140, kLargestScale = 1e140;
-// Doubles that are nearer to each other than this are looked at with all digits.
-constexpr double kNear = 1e-11;
+// Where less of a figure than this is left of what it is the difference of, digits are missing: bar by bar then.
+constexpr double kCancellation = 0.05;     // the variance, of the squares
+constexpr double kDigits = 2e-13;          // what rounding to units may do to a ratio
+constexpr double kMostYears = 20;          // how often the bars are compounded for a year's return
+constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
 
 // Whether a trade won is as good as random, and a branch on it is mispredicted every other time.
 double negative_part(double value) {
@@ -26,178 +22,222 @@ double negative_part(double value) {
   return std::bit_cast<double>(bits & (bits >> 63));
 }
 
+// log(1 - x), most often of a cost, which is small.
+double log_less(double x) {
+  if (x < 1e-3) return -x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x * (1.0 / 4 + x * (1.0 / 5 + x / 6)))));
+  return std::log1p(-x);
+}
+
+// The logarithm of equity bar by bar: its peaks, and what lies below them. As DrawdownWalk, in units.
+class LogDrawdown {
+ public:
+  explicit LogDrawdown(const FixedUnits& units) : even_(units.to_log(kEven)) {}
+
+  void visit(BarIndex bar, int64_t log) {
+    if (log >= peak_ - even_) {
+      longest_ = std::max(longest_, bar - last_at_peak_ - 1);
+      last_at_peak_ = bar;
+      peak_ = std::max(peak_, log);
+    } else {
+      worst_ = std::min(worst_, log - peak_);
+    }
+  }
+  // The same on the bars `first` to `last`.
+  void visit_flat(BarIndex first, BarIndex last, int64_t log) {
+    visit(first, log);
+    if (log >= peak_ - even_) last_at_peak_ = last;
+  }
+  // Bars may be left out on which it stays between these two.
+  int64_t below_peak() const { return peak_ - even_; }
+  int64_t low() const { return peak_ + worst_; }
+
+  // The series ends on this bar.
+  void write(BarIndex last, const FixedUnits& units, Metrics& metrics) const {
+    metrics.max_drawdown = worst_ < 0 ? std::expm1(units.from_log(worst_)) : 0.0;
+    metrics.max_drawdown_bars = std::max(longest_, last - last_at_peak_);
+  }
+
+ private:
+  const int64_t even_;
+  int64_t peak_ = 0;
+  int64_t worst_ = 0;  // the lowest, less the peak before it
+  BarIndex last_at_peak_ = 0;
+  int64_t longest_ = 0;  // bars in a row below a peak
+};
+
 // One trace in several passes over its changes. Each is short and has few branches, and what one needs of the equity
 // comes ready from the one before: a processor then works on many changes at once.
 class ChangePasses {
  public:
-  ChangePasses(const SignalChanges& changes, const PriceSeries& series, double cost, Wide risk_free)
-      : series_(series), cost_(cost), risk_free_(risk_free), last_(series.size() - 1) {
-    stretches_.reserve(changes.size() + 2);
-    for_each_stretch(changes, series, [this](BarIndex begin, BarIndex end, double value) {
-      stretches_.push_back({.begin = begin, .end = end, .value = value});
-    });
+  ChangePasses(const SignalChanges& changes, const PriceSeries& series, const FixedUnits& units,
+               const MetricsOptions& options, double risk_free)
+      : series_(series), units_(units), options_(options), risk_free_(risk_free), last_(series.size() - 1) {
+    stretches_.resize(changes.size() + 2);
+    Stretch* next = stretches_.data();
+    for_each_stretch(changes, series,
+                     [&](BarIndex begin, BarIndex, double value) { *next++ = {.begin = begin, .value = value}; });
+    // One behind the last, where that ends.
+    has_change_on_last_ = next[-1].begin == last_ && last_ > 0;
+    if (has_change_on_last_) {
+      value_on_last_ = next[-1].value;
+    } else {
+      *next++ = {.begin = last_, .value = 0};
+    }
+    stretches_.resize(static_cast<size_t>(next - stretches_.data()));
   }
 
   // Nothing where only bar by bar will do.
-  std::optional<Metrics> metrics(const MetricsOptions& options, std::span<const GrowthTable> tables) {
-    if (!(cost_ == 0 ? multiply<false>(tables) : multiply<true>(tables))) return std::nullopt;
-    figures_.count = last_;
-    if (last_ > 0) {
-      figures_.squared_deviations = squares_ - figures_.sum * figures_.sum / static_cast<Wide>(last_);
-      if (squares_ > 0 && figures_.squared_deviations < kCancellation * squares_) return std::nullopt;
-    }
-    const Wide flat_shortfall = std::max(risk_free_, Wide(0));
-    const Wide flat_downside = static_cast<Wide>(last_) * flat_shortfall * flat_shortfall;
-    figures_.downside += flat_downside;
-    if (figures_.downside < kCancellation * flat_downside) return std::nullopt;
+  std::optional<Metrics> metrics(std::span<const GrowthTable> tables) {
+    if (!(options_.cost == 0 ? add_up<false>(tables) : add_up<true>(tables))) return std::nullopt;
     Metrics metrics;
     add_trades(metrics);
     find_drawdown(metrics);
-    if (!has_digits_for_calmar(metrics, options)) return std::nullopt;
-    write_return_figures(figures_, options, risk_free_, metrics);
+    if (!has_digits(metrics)) return std::nullopt;
+    write_return_figures(figures_, options_, risk_free_, metrics);
     return metrics;
   }
 
  private:
   struct Stretch {
-    BarIndex begin, end;
-    double value;
+    BarIndex begin = 0;  // it ends where the next one begins
+    double value = 0;
     const GrowthTable* table = nullptr;
-    double rounded_scale = 0;
-    Wide scale = 0;  // equity on its bars, by growth; without a table: equity on its first one
+    int64_t base = 0;  // log of equity on its bars, less the table's; without a table: that on its first bar
   };
+  // All but the last, which only ends the one before.
+  std::span<Stretch> held() { return std::span(stretches_).first(stretches_.size() - 1); }
+  static BarIndex end_of(const Stretch& stretch) { return (&stretch + 1)->begin; }
+  double return_of(BarIndex bar) const {
+    return (series_.close(bar) - series_.close(bar - 1)) / series_.close(bar - 1);
+  }
 
   // ---- Equity and the moments of returns
 
   template <bool kHasCost>
-  bool multiply(std::span<const GrowthTable> tables) {
-    Wide equity = 1;
-    double previous = 0, sum = 0, squares = 0, downside = 0;
-    const double risk_free = static_cast<double>(risk_free_), flat_shortfall = std::max(risk_free, 0.0);
-    for (Stretch& stretch : stretches_) {
-      const auto [begin, end] = std::pair(stretch.begin, stretch.end);
-      if (begin == end) break;  // a change on the last bar
+  bool add_up(std::span<const GrowthTable> tables) {
+    int64_t log = 0, returns = 0, squares = 0, downside = 0;
+    Moments rest;  // what no table has
+    double previous = 0;
+    for (Stretch& stretch : held()) {
+      const BarIndex begin = stretch.begin, end = end_of(stretch);
       const double value = stretch.value;
-      const double paid = kHasCost ? cost_ * std::abs(value - previous) : 0;
+      const double paid = kHasCost ? options_.cost * std::abs(value - previous) : 0;
       previous = value;
       const uint64_t key = GrowthTable::key_of(value);
       const GrowthTable* table = nullptr;
       for (const GrowthTable& candidate : tables) table = key == candidate.key() ? &candidate : table;
       stretch.table = table;
-
-      // Of a bar that pays, the return is taken as it is: what it earned and paid may nearly cancel.
-      const PriceSeries::Sums &from = series_.sums(kHasCost ? begin + 1 : begin), &to = series_.sums(end);
-      sum += value * to.of_returns.since(from.of_returns);
-      squares += value * value * to.of_squares.since(from.of_squares);
-      if (kHasCost) {
-        const double earned = value * series_.rounded_return(begin + 1) - paid;
-        sum += earned;
-        squares += earned * earned;
-      }
       if (table == nullptr) {
-        stretch.scale = equity;
-        const BarByBar held = multiply_bars(stretch, paid);
-        if (held.is_ruined) return false;
-        equity *= held.growth;
-        downside += held.downside;
+        stretch.base = log;
+        if (!add_bars(begin, end, value, paid, rest, log)) return false;
         continue;
       }
-      const GrowthTable::Row &before = table->row(begin), &after = table->row(end);
-      if (kHasCost) {
-        const GrowthTable::Row& first = table->row(begin + 1);
-        const Wide factor = before.inverse - paid * first.inverse;
-        stretch.scale = equity * factor;
-        equity *= factor * after.growth;
-        const double shortfall = std::min(value * series_.rounded_return(begin + 1) - paid - risk_free, 0.0);
-        downside += after.downside.since(first.downside) + shortfall * shortfall - flat_shortfall * flat_shortfall;
-      } else {
-        stretch.scale = equity * before.inverse;
-        equity *= before.inverse * after.growth;
-        downside += after.downside.since(before.downside);
-      }
-      stretch.rounded_scale = static_cast<double>(stretch.scale);
-      if (!(stretch.rounded_scale > kSmallestScale && stretch.rounded_scale < kLargestScale)) return false;
+      const GrowthTable::Row &from = table->row(begin), &to = table->row(end);
+      stretch.base = log - from.log;
+      log += to.log - from.log;
+      returns += to.returns - from.returns;
+      squares += to.squares - from.squares;
+      downside += to.downside - from.downside;
+      if (!kHasCost || paid == 0) continue;
+
+      const double earned = value * return_of(begin + 1), shortfall = std::min(earned - risk_free_, 0.0);
+      const double share = paid / (1 + earned);
+      if (share >= 1) return false;  // ruin
+      const int64_t lost = units_.to_log(log_less(share));
+      stretch.base += lost;
+      log += lost;
+      rest.returns -= paid;
+      rest.squares += paid * (paid - 2 * earned);
+      const double deeper = std::min(earned - paid - risk_free_, 0.0);
+      rest.downside += (deeper - shortfall) * (deeper + shortfall);
+      if (log < -FixedUnits::kLimit) return false;
     }
-    if (!(equity > kSmallestScale && equity < kLargestScale)) return false;
-    figures_.equity = equity;
-    figures_.gain = equity - 1;
-    figures_.sum = sum;
-    squares_ = squares;
-    figures_.downside = downside;
+    const double flat_shortfall = std::max(risk_free_, 0.0);
+    flat_downside_ = static_cast<double>(last_) * flat_shortfall * flat_shortfall;
+    figures_.count = last_;
+    figures_.gain = std::expm1(static_cast<Wide>(log) * units_.log);
+    figures_.log_growth = static_cast<Wide>(log) * units_.log;
+    figures_.sum = units_.from_log(returns) + rest.returns;
+    squares_ = units_.from_square(squares) + rest.squares;
+    figures_.downside = units_.from_square(downside) + rest.downside + flat_downside_;
+    if (last_ > 0) figures_.squared_deviations = squares_ - figures_.sum * figures_.sum / static_cast<Wide>(last_);
     return true;
   }
 
-  struct BarByBar {
-    Wide growth = 1;
-    double downside = 0;  // above a flat bar's
-    bool is_ruined = false;
+  struct Moments {
+    double returns = 0, squares = 0, downside = 0;
   };
-  BarByBar multiply_bars(const Stretch& stretch, double paid) const {
-    const double risk_free = static_cast<double>(risk_free_), flat_shortfall = std::max(risk_free, 0.0);
-    BarByBar held;
-    for (BarIndex bar = stretch.begin + 1; bar <= stretch.end; ++bar) {
-      const Wide earned = stretch.value * series_.simple_return(bar) - paid;
+  bool add_bars(BarIndex begin, BarIndex end, double value, double paid, Moments& moments, int64_t& log) const {
+    const double flat_shortfall = std::max(risk_free_, 0.0);
+    Wide growth = 1;
+    for (BarIndex bar = begin + 1; bar <= end; ++bar) {
+      const Wide exactly = value * series_.simple_return(bar) - paid;
       paid = 0;
-      held.growth *= 1 + earned;
-      held.is_ruined |= earned <= -1;
-      const double shortfall = std::min(static_cast<double>(earned) - risk_free, 0.0);
-      held.downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
+      if (exactly <= -1) return false;  // ruin
+      growth *= 1 + exactly;
+      const auto earned = static_cast<double>(exactly);
+      moments.returns += earned;
+      moments.squares += earned * earned;
+      const double shortfall = std::min(earned - risk_free_, 0.0);
+      moments.downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
     }
-    return held;
+    const double log_growth = std::log1p(static_cast<double>(growth - 1));
+    if (!(std::abs(log_growth + units_.from_log(log)) < units_.from_log(FixedUnits::kLimit))) return false;
+    log += units_.to_log(log_growth);
+    return true;
+  }
+
+  // Whether the units, and doubles, leave 12 digits in every figure.
+  bool has_digits(const Metrics& metrics) const {
+    if (last_ == 0) return true;
+    const double bars = static_cast<double>(last_), steps = std::sqrt(static_cast<double>(stretches_.size()));
+    const double years = options_.bars_per_year / bars;
+    if (years > kMostYears) return false;
+    if (*metrics.max_drawdown < 0 && std::max(years, 1.0) > kMostOverDrawdown * -*metrics.max_drawdown) return false;
+    if (squares_ == 0) return true;
+    const double squares = static_cast<double>(squares_), downside = static_cast<double>(figures_.downside);
+    const double least = steps * units_.square / kDigits;
+    if (squares < least || figures_.squared_deviations < kCancellation * squares_) return false;
+    if (downside != 0 && (downside < least || downside < kCancellation * flat_downside_)) return false;
+    const double deviation = std::sqrt(std::min(squares, downside != 0 ? downside : squares) / bars);
+    return steps * units_.log * std::sqrt(options_.bars_per_year) < kDigits * bars * deviation;
   }
 
   // ---- Drawdown
 
-  // A year's return over the drawdown: where the one is made of much less than a year, or the other is very small, the
-  // digits that equity lost in being near 1 count.
-  bool has_digits_for_calmar(const Metrics& metrics, const MetricsOptions& options) const {
-    if (last_ == 0 || *metrics.max_drawdown == 0) return true;
-    const double exponent = std::max(1.0, options.bars_per_year / static_cast<double>(last_));
-    return exponent / -*metrics.max_drawdown < kCalmarCondition;
-  }
-
   void find_drawdown(Metrics& metrics) {
-    DrawdownWalk drawdown;
-    double low = drawdown.low() * (1 + kNear), below_peak = drawdown.below_peak(), previous = 0;
-    for (const Stretch& stretch : stretches_) {
-      if (stretch.begin == stretch.end) break;
-      const int level = GrowthTable::level_of(stretch.end - stretch.begin);
+    LogDrawdown drawdown(units_);
+    double previous = 0;
+    for (const Stretch& stretch : held()) {
+      const BarIndex begin = stretch.begin, end = end_of(stretch);
+      const int level = GrowthTable::level_of(end - begin);
       if (stretch.table != nullptr && level < GrowthTable::kLevels) {
-        const GrowthTable::Reach& reach = stretch.table->reach(stretch.begin);
-        const double base = stretch.rounded_scale * reach.growth;
-        if (base * reach.up[level] < below_peak && base * reach.down[level] > low) {
+        const GrowthTable::Row& row = stretch.table->row(begin);
+        const int64_t log = stretch.base + row.log;
+        if (log + (int64_t{row.up[level]} << GrowthTable::kReachShift) < drawdown.below_peak() &&
+            log + (int64_t{row.down[level]} << GrowthTable::kReachShift) > drawdown.low()) {
           previous = stretch.value;
           continue;
         }
       }
-      visit(stretch, cost_ * std::abs(stretch.value - previous), drawdown);
+      if (stretch.table == nullptr) {
+        visit_bars(stretch, options_.cost * std::abs(stretch.value - previous), drawdown);
+      } else if (stretch.value == 0) {
+        drawdown.visit_flat(begin + 1, end, stretch.base);
+      } else {
+        for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, stretch.base + stretch.table->log(bar));
+      }
       previous = stretch.value;
-      low = drawdown.low() * (1 + kNear);
-      below_peak = drawdown.below_peak();
     }
-    drawdown.write(last_, metrics);
+    drawdown.write(last_, units_, metrics);
   }
 
-  void visit(const Stretch& stretch, double paid, DrawdownWalk& drawdown) const {
-    if (stretch.table == nullptr) return visit_bars(stretch, paid, drawdown);
-    const GrowthTable& table = *stretch.table;
-    if (stretch.value == 0) return drawdown.visit_flat(stretch.begin + 1, stretch.end, stretch.scale - 1);
-    double low = drawdown.low() * (1 + kNear), below_peak = drawdown.below_peak();
-    for (BarIndex bar = stretch.begin + 1; bar <= stretch.end; ++bar) {
-      const double equity = stretch.rounded_scale * table.growth(bar);
-      if (equity < below_peak && equity > low) continue;
-      drawdown.visit(bar, stretch.scale * table.row(bar).growth - 1);
-      low = drawdown.low() * (1 + kNear);
-      below_peak = drawdown.below_peak();
-    }
-  }
-
-  void visit_bars(const Stretch& stretch, double paid, DrawdownWalk& drawdown) const {
-    Wide equity = stretch.scale;
-    for (BarIndex bar = stretch.begin + 1; bar <= stretch.end; ++bar) {
-      equity *= 1 + (stretch.value * series_.simple_return(bar) - paid);
+  void visit_bars(const Stretch& stretch, double paid, LogDrawdown& drawdown) const {
+    Wide growth = 1;
+    for (BarIndex bar = stretch.begin + 1; bar <= end_of(stretch); ++bar) {
+      growth *= 1 + (stretch.value * series_.simple_return(bar) - paid);
       paid = 0;
-      drawdown.visit(bar, equity - 1);
+      drawdown.visit(bar, stretch.base + units_.to_log(std::log1p(static_cast<double>(growth - 1))));
     }
   }
 
@@ -205,26 +245,25 @@ class ChangePasses {
 
   void add_trades(Metrics& metrics) {
     // As if nothing were resized: each stretch that is not flat is a trade. All in one pass without branches; who
-    // resizes is walked through after it.
+    // resizes is walked through after it. The last stretch is left for the end, since it pays no exit.
     Activity activity;
     TradeTally::Closed closed;
     double previous = 0, largest = 0, traded = 0;
     bool is_resized = false;
-    for (const Stretch& stretch : stretches_) {
-      if (stretch.begin == stretch.end) break;
+    const double cost = options_.cost;
+    for (const Stretch& stretch : held()) {
       const double value = stretch.value;
       const auto is_in = static_cast<int64_t>(GrowthTable::key_of(value) != 0);
-      const BarIndex bars = (stretch.end - stretch.begin) & -is_in;
+      const BarIndex end = end_of(stretch), bars = (end - stretch.begin) & -is_in;
       is_resized |= value * previous > 0;
       traded += std::abs(value - previous);
       largest = std::max(largest, std::abs(value));
       activity.bars_held += bars;
       previous = value;
-      if (stretch.end == last_) break;
+      if (end == last_) break;
       const auto weight = static_cast<double>(is_in);
-      const double entry = series_.close(stretch.begin);
-      const double moved = (series_.close(stretch.end) - entry) / entry;
-      const double earned = std::copysign(weight, value) * moved - cost_ * weight * (2 + moved);
+      const double entry = series_.close(stretch.begin), moved = (series_.close(end) - entry) / entry;
+      const double earned = std::copysign(weight, value) * moved - cost * weight * (2 + moved);
       closed.count += is_in;
       closed.long_count += value > 0;
       closed.bars_held += bars;
@@ -243,47 +282,51 @@ class ChangePasses {
       walk_trades(tally);
     } else {
       tally.add(closed);
-      add_trade_to_the_end(tally);
+      add_last_trade(tally);
     }
     tally.write(metrics);
   }
 
-  void walk_trades(TradeTally& tally) const {
+  void walk_trades(TradeTally& tally) {
     const auto add = [&](const WalkedTrade& trade) {
       tally.add(trade.direction, trade.exit - trade.entry, trade.net_return, trade.is_open);
     };
-    TradeWalk walk(cost_);
-    for (const Stretch& stretch : stretches_) {
-      walk.change(stretch.begin, series_.close(stretch.begin), stretch.value, stretch.begin == last_, add);
+    TradeWalk walk(options_.cost);
+    for (const Stretch& stretch : held()) {
+      walk.change(stretch.begin, series_.close(stretch.begin), stretch.value, false, add);
     }
+    if (has_change_on_last_) walk.change(last_, series_.close(last_), value_on_last_, true, add);
     walk.finish(last_, series_.close(last_), add);
   }
 
-  // The last trade ends on the last bar, by a change there or by the mark; it pays no exit.
-  void add_trade_to_the_end(TradeTally& tally) const {
-    const bool has_change = stretches_.back().begin == last_ && stretches_.size() > 1;
-    const Stretch& stretch = has_change ? stretches_[stretches_.size() - 2] : stretches_.back();
-    if (stretch.begin == stretch.end || stretch.value == 0) return;
+  // It ends by a change on the last bar or by the mark there.
+  void add_last_trade(TradeTally& tally) {
+    if (held().empty() || held().back().value == 0) return;
+    const Stretch& stretch = held().back();
     const int direction = stretch.value > 0 ? 1 : -1;
-    const bool is_left = has_change && stretches_.back().value * direction <= 0;
+    const bool is_left = has_change_on_last_ && value_on_last_ * direction <= 0;
     const Wide entry = series_.close(stretch.begin), exit = series_.close(last_);
-    tally.add(direction, last_ - stretch.begin, direction * ((exit - entry) / entry) - cost_, !is_left);
+    tally.add(direction, last_ - stretch.begin, direction * ((exit - entry) / entry) - options_.cost, !is_left);
   }
 
   const PriceSeries& series_;
-  const double cost_;
-  const Wide risk_free_;
+  const FixedUnits& units_;
+  const MetricsOptions& options_;
+  const double risk_free_;
   const BarIndex last_;
   std::vector<Stretch> stretches_;
+  bool has_change_on_last_ = false;
+  double value_on_last_ = 0;
   ReturnFigures figures_;
   Wide squares_ = 0;
+  double flat_downside_ = 0;
 };
 
 }  // namespace
 
 std::optional<Metrics> MetricsKernel::compute_from_changes(const SignalChanges& changes) const {
-  if (series_->size() == 0) return std::nullopt;
-  return ChangePasses(changes, *series_, options_.cost, risk_free_).metrics(options_, tables_);
+  if (series_->size() < 2 || !units_.is_fine()) return std::nullopt;
+  return ChangePasses(changes, *series_, units_, options_, static_cast<double>(risk_free_)).metrics(tables_);
 }
 
 }  // namespace signalbook

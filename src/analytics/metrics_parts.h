@@ -50,8 +50,8 @@ class TradeTally {
 // What the returns of the bars come to.
 struct ReturnFigures {
   int64_t count = 0;
-  Wide equity = 1;              // at the end
-  Wide gain = 0;                // less 1: of an equity near 1 it has more digits, near 0 it has fewer
+  Wide gain = 0;                // equity at the end, less 1
+  Wide log_growth = 0;          // its logarithm; after ruin that of 0
   Wide sum = 0;                 // of returns
   Wide squared_deviations = 0;  // from their mean, summed
   Wide downside = 0;            // squares of what they fell short of the risk-free return, summed

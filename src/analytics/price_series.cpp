@@ -63,18 +63,6 @@ Result<PriceSeries> PriceSeries::make(std::span<const double> open, std::span<co
     top = is_price(top) ? std::max(top, price) : price;
     bottom = is_price(bottom) ? std::min(bottom, price) : price;
   }
-  series.returns_.resize(size);
-  series.rounded_returns_.resize(size);
-  series.sums_.resize(size);
-  for (size_t i = 1; i < size; ++i) {
-    const Wide before = series.close_[i - 1];
-    const Wide earned = (series.close_[i] - before) / before;
-    series.returns_[i] = earned;
-    series.rounded_returns_[i] = static_cast<double>(earned);
-    series.sums_[i] = series.sums_[i - 1];
-    series.sums_[i].of_returns.add(earned);
-    series.sums_[i].of_squares.add(earned * earned);
-  }
   return series;
 }
 

@@ -42,14 +42,11 @@ class PriceSeries {
   double low(BarIndex bar) const { return low_[static_cast<size_t>(bar)]; }    // at most the close
   double open(BarIndex bar) const { return open_[static_cast<size_t>(bar)]; }
 
-  // Simple return from the close of the bar before to this bar's; 0 for bar 0.
-  Wide simple_return(BarIndex bar) const { return returns_[static_cast<size_t>(bar)]; }
-  double rounded_return(BarIndex bar) const { return rounded_returns_[static_cast<size_t>(bar)]; }
-  // Returns, and their squares, summed over the bars up to this one, itself included.
-  struct Sums {
-    SplitSum of_returns, of_squares;
-  };
-  const Sums& sums(BarIndex bar) const { return sums_[static_cast<size_t>(bar)]; }
+  // From the close of the bar before to this bar's, which is not bar 0.
+  Wide simple_return(BarIndex bar) const {
+    const Wide before = close(bar - 1);
+    return (close(bar) - before) / before;
+  }
 
  private:
   static Result<PriceSeries> make(std::span<const double> open, std::span<const double> high,
@@ -60,9 +57,6 @@ class PriceSeries {
   BarIndex first_bar_ = 0;
   std::optional<BarWindow> window_;
   std::vector<double> open_, high_, low_, close_;
-  std::vector<Wide> returns_;
-  std::vector<double> rounded_returns_;
-  std::vector<Sums> sums_;
 };
 
 }  // namespace signalbook

@@ -8,20 +8,4 @@ namespace signalbook {
 // long traces are good to about ten digits.
 using Wide = long double;
 
-// A running sum in two doubles, the second what the first rounds away (Knuth's two-sum). So the difference of two of
-// them, in plain double arithmetic, has all its digits, however small a part of the sum it is.
-struct SplitSum {
-  double high = 0, low = 0;
-
-  void add(Wide term) {
-    const auto first = static_cast<double>(term);
-    const double sum = high + first, shared = sum - high;
-    const double lost = (high - (sum - shared)) + (first - shared);
-    const double rest = low + static_cast<double>(term - first) + lost;
-    high = sum + rest;
-    low = rest - (high - sum);
-  }
-  double since(const SplitSum& earlier) const { return (high - earlier.high) + (low - earlier.low); }
-};
-
 }  // namespace signalbook
