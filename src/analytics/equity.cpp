@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "analytics/stretches.h"
@@ -10,11 +11,29 @@
 
 namespace signalbook {
 
+namespace {
+
+// All at once, without a branch: nearly always all is well.
+bool are_positions(const SignalChanges& changes, int64_t bar_count) {
+  if (changes.values.size() != changes.size()) return false;
+  constexpr uint64_t kExponent = uint64_t{0x7ff} << 52;  // all of it set: not finite
+  BarIndex previous = -1;
+  bool is_bad = false;
+  for (size_t k = 0; k < changes.size(); ++k) {
+    is_bad |= changes.idx[k] <= previous;
+    is_bad |= (std::bit_cast<uint64_t>(changes.values[k]) & kExponent) == kExponent;
+    previous = changes.idx[k];
+  }
+  return !is_bad && previous < bar_count;
+}
+
+}  // namespace
+
 Status check_positions(const SignalChanges& changes, const PriceSeries& series) {
   if (changes.kind != SignalKind::number) return Status::invalid("labels are no positions: metrics need numbers");
+  if (are_positions(changes, series.feed_size())) return Status();
   SB_RETURN_IF_ERROR(check_changes(changes, series.feed_size()));
   const auto bad = std::ranges::find_if_not(changes.values, [](double value) { return std::isfinite(value); });
-  if (bad == changes.values.end()) return Status();
   const auto row = bad - changes.values.begin();
   return Status::damaged(fmt::format("row {}: the value of bar {} is {}, which is no position", row,
                                      changes.idx[static_cast<size_t>(row)], *bad));

@@ -18,7 +18,9 @@ void widen(std::vector<Extremes>& windows, size_t width) {
   }
 }
 
-int64_t to_units(Wide value, double unit) { return static_cast<int64_t>(std::llround(value / unit)); }
+int64_t to_units(Wide value, Wide units_in_one) {
+  return static_cast<int64_t>(value * units_in_one + (value < 0 ? -0.5L : 0.5L));
+}
 
 }  // namespace
 
@@ -47,6 +49,7 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
   table.rows_.resize(size);
   table.logs_.resize(size);
   std::vector<Extremes> windows(size);
+  const Wide in_log = 1 / static_cast<Wide>(units.log), in_square = 1 / static_cast<Wide>(units.square);
   Wide log = 0, returns = 0, squares = 0, downside = 0;
   for (size_t bar = 1; bar < size; ++bar) {
     const Wide earned = position * series.simple_return(static_cast<BarIndex>(bar));
@@ -58,10 +61,10 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
     const Wide shortfall = std::min(earned - risk_free, Wide(0));
     downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
     Row& row = table.rows_[bar];
-    row.log = to_units(log, units.log);
-    row.returns = to_units(returns, units.log);
-    row.squares = to_units(squares, units.square);
-    row.downside = to_units(downside, units.square);
+    row.log = to_units(log, in_log);
+    row.returns = to_units(returns, in_log);
+    row.squares = to_units(squares, in_square);
+    row.downside = to_units(downside, in_square);
     table.logs_[bar] = row.log;
     windows[bar] = {.lowest = row.log, .highest = row.log};
   }

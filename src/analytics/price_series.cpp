@@ -63,6 +63,11 @@ Result<PriceSeries> PriceSeries::make(std::span<const double> open, std::span<co
     top = is_price(top) ? std::max(top, price) : price;
     bottom = is_price(bottom) ? std::min(bottom, price) : price;
   }
+  series.returns_.resize(size);
+  for (size_t i = 1; i < size; ++i) {
+    const Wide before = series.close_[i - 1];
+    series.returns_[i] = (series.close_[i] - before) / before;
+  }
   return series;
 }
 

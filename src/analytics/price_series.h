@@ -42,11 +42,8 @@ class PriceSeries {
   double low(BarIndex bar) const { return low_[static_cast<size_t>(bar)]; }    // at most the close
   double open(BarIndex bar) const { return open_[static_cast<size_t>(bar)]; }
 
-  // From the close of the bar before to this bar's, which is not bar 0.
-  Wide simple_return(BarIndex bar) const {
-    const Wide before = close(bar - 1);
-    return (close(bar) - before) / before;
-  }
+  // From the close of the bar before to this bar's; 0 for bar 0.
+  Wide simple_return(BarIndex bar) const { return returns_[static_cast<size_t>(bar)]; }
 
  private:
   static Result<PriceSeries> make(std::span<const double> open, std::span<const double> high,
@@ -57,6 +54,7 @@ class PriceSeries {
   BarIndex first_bar_ = 0;
   std::optional<BarWindow> window_;
   std::vector<double> open_, high_, low_, close_;
+  std::vector<Wide> returns_;
 };
 
 }  // namespace signalbook
