@@ -101,7 +101,8 @@ TEST(Metrics, FromChangesAsFromBars) {
 }
 
 Metrics compute(const SignalChanges& changes, const std::vector<double>& close, MetricsOptions options = {}) {
-  if (options.bars_per_year == 0) options.bars_per_year = 252;
+  // So that little is extrapolated, and figures come from the changes where that is what is tested.
+  if (options.bars_per_year == 0) options.bars_per_year = static_cast<double>(close.size()) + 1;
   const auto series = PriceSeries::make(close);
   const auto kernel = MetricsKernel::make(*series, options);
   auto metrics = kernel->compute(changes);
@@ -111,7 +112,8 @@ Metrics compute(const SignalChanges& changes, const std::vector<double>& close, 
 
 TEST(Metrics, ByHand) {
   // Long from bar 0, short from bar 2, out on bar 3; a cost of 0.1% a side.
-  const Metrics m = compute(trace({0, 2, 3}, {1, -1, 0}), {100, 110, 99, 103.95, 110}, {.cost = 0.001});
+  const Metrics m =
+      compute(trace({0, 2, 3}, {1, -1, 0}), {100, 110, 99, 103.95, 110}, {.cost = 0.001, .bars_per_year = 20});
   const double e1 = 1 + 0.1 - 0.001, e2 = e1 * (1 - 0.1), e3 = e2 * (1 - 0.05 - 0.002), e4 = e3 * (1 - 0.001);
   EXPECT_NEAR(*m.total_return, e4 - 1, 1e-15);
   EXPECT_NEAR(*m.total_pnl, 100'000 * (e4 - 1), 1e-9);
@@ -127,16 +129,16 @@ TEST(Metrics, ByHand) {
   EXPECT_EQ(m.avg_bars_held, 1.5);
   EXPECT_EQ(m.exposure, 0.75);
   EXPECT_EQ(m.turnover, 4);
-  EXPECT_NEAR(*m.annual_return, std::pow(e4, 252.0 / 4) - 1, 1e-14);
+  EXPECT_NEAR(*m.annual_return, std::pow(e4, 20.0 / 4) - 1, 1e-14);
   EXPECT_NEAR(*m.calmar_ratio, *m.annual_return / -*m.max_drawdown, 1e-12);
   const double r[] = {e1 - 1, -0.1, -0.052, -0.001};
   const double mean = (r[0] + r[1] + r[2] + r[3]) / 4;
   double squares = 0;
   for (const double x : r) squares += (x - mean) * (x - mean);
-  EXPECT_NEAR(*m.annual_volatility, std::sqrt(squares / 3 * 252), 1e-13);
-  EXPECT_NEAR(*m.sharpe_ratio, mean / std::sqrt(squares / 3) * std::sqrt(252), 1e-13);
+  EXPECT_NEAR(*m.annual_volatility, std::sqrt(squares / 3 * 20), 1e-13);
+  EXPECT_NEAR(*m.sharpe_ratio, mean / std::sqrt(squares / 3) * std::sqrt(20), 1e-13);
   const double below = (r[1] * r[1] + r[2] * r[2] + r[3] * r[3]) / 4;
-  EXPECT_NEAR(*m.sortino_ratio, mean / std::sqrt(below) * std::sqrt(252), 1e-13);
+  EXPECT_NEAR(*m.sortino_ratio, mean / std::sqrt(below) * std::sqrt(20), 1e-13);
 }
 
 // ---- Mistakes that others made --------------------------------------------------------------------------------------
@@ -256,14 +258,22 @@ TEST(Metrics, RuinStays) {
   EXPECT_EQ(curve->returns[3], 0);
 }
 
+TEST(Metrics, CostsRuinToo) {
+  // Half of what is traded: in for a half, and a flip trades twice what is held.
+  const Metrics m = compute(trace({0, 2}, {1, -1}), {100, 100, 100, 100, 80}, {.cost = 0.5});
+  EXPECT_EQ(m.total_return, -1);
+  EXPECT_EQ(m.max_drawdown, -1);
+  EXPECT_EQ(m.max_drawdown_bars, 4);
+}
+
 TEST(Metrics, AWindowStandsAlone) {
   // What is held when it begins is entered, and paid, at its first close.
   const std::vector<double> close = {100, 105, 103, 108, 104, 110};
   const auto series = PriceSeries::make(close, BarWindow{.first = 2, .last = 4});
-  const auto kernel = MetricsKernel::make(*series, {.cost = 0.001, .bars_per_year = 252});
+  const auto kernel = MetricsKernel::make(*series, {.cost = 0.001, .bars_per_year = 6});
   const auto window = kernel->compute(trace({0, 3, 5}, {1, -1, 0}));
   ASSERT_TRUE(window.ok());
-  EXPECT_EQ(*window, compute(trace({0, 1}, {1, -1}), {103, 108, 104}, {.cost = 0.001}));
+  EXPECT_EQ(*window, compute(trace({0, 1}, {1, -1}), {103, 108, 104}, {.cost = 0.001, .bars_per_year = 6}));
 }
 
 TEST(Metrics, EquityCurveIsTheEquationsOwn) {
