@@ -36,7 +36,7 @@ FixedUnits FixedUnits::of(const PriceSeries& series, std::span<const double> pos
     moved += most;
     squares += largest * largest;
   }
-  return {.log = moved * 0x1p-60, .square = std::max(squares, 1e-200) * 0x1p-60};
+  return {.log = moved * 0x1p-60, .in_log = 0x1p60 / moved, .square = std::max(squares, 1e-200) * 0x1p-60};
 }
 
 std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double position, double risk_free,

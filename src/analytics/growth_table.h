@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -16,6 +17,7 @@ namespace signalbook {
 // then the difference of two of them: exact in any order, and a few instructions. Equity is kept as its logarithm.
 struct FixedUnits {
   double log = 0;     // of logarithms of equity, and of returns
+  double in_log = 0;  // 1 / log
   double square = 0;  // of squares of returns
 
   // For the positions, as far as they are not ruined by a single bar.
@@ -23,7 +25,7 @@ struct FixedUnits {
 
   // Whether a sum of logarithms leaves digits to spare.
   bool is_fine() const { return log < 2e-15; }
-  int64_t to_log(double value) const { return static_cast<int64_t>(value / log + (value < 0 ? -0.5 : 0.5)); }
+  int64_t to_log(double value) const { return static_cast<int64_t>(value * in_log + std::copysign(0.5, value)); }
   double from_log(int64_t value) const { return static_cast<double>(value) * log; }
   double from_square(int64_t value) const { return static_cast<double>(value) * square; }
 

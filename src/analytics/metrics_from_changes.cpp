@@ -16,7 +16,7 @@ constexpr double kDigits = 2e-13;          // what rounding to units may do to a
 constexpr double kMostYears = 20;          // how often the bars are compounded for a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
 
-// Whether a trade won is as good as random, and a branch on it is mispredicted every other time.
+// Whether a trade won, or a bar lost, is as good as random, and a branch on it is mispredicted every other time.
 double negative_part(double value) {
   const auto bits = std::bit_cast<int64_t>(value);
   return std::bit_cast<double>(bits & (bits >> 63));
@@ -24,7 +24,7 @@ double negative_part(double value) {
 
 // log(1 - x), most often of a cost, which is small.
 double log_less(double x) {
-  if (x < 1e-3) return -x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x * (1.0 / 4 + x * (1.0 / 5 + x / 6)))));
+  if (x < 1e-3) return -x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x * (1.0 / 4 + x * (1.0 / 5 + x * (1.0 / 6))))));
   return std::log1p(-x);
 }
 
@@ -47,6 +47,8 @@ class LogDrawdown {
     visit(first, log);
     if (log >= peak_ - even_) last_at_peak_ = last;
   }
+  // The lowest of some bars that are all below_peak().
+  void visit_below_peak(int64_t lowest) { worst_ = std::min(worst_, lowest - peak_); }
   // Bars may be left out on which it stays between these two.
   int64_t below_peak() const { return peak_ - even_; }
   int64_t low() const { return peak_ + worst_; }
@@ -107,9 +109,7 @@ class ChangePasses {
   // All but the last, which only ends the one before.
   std::span<Stretch> held() { return std::span(stretches_).first(stretches_.size() - 1); }
   static BarIndex end_of(const Stretch& stretch) { return (&stretch + 1)->begin; }
-  double return_of(BarIndex bar) const {
-    return (series_.close(bar) - series_.close(bar - 1)) / series_.close(bar - 1);
-  }
+  double return_of(BarIndex bar) const { return static_cast<double>(series_.simple_return(bar)); }
 
   // ---- Equity and the moments of returns
 
@@ -140,7 +140,7 @@ class ChangePasses {
       downside += to.downside - from.downside;
       if (!kHasCost || paid == 0) continue;
 
-      const double earned = value * return_of(begin + 1), shortfall = std::min(earned - risk_free_, 0.0);
+      const double earned = value * return_of(begin + 1), shortfall = negative_part(earned - risk_free_);
       const double share = paid / (1 + earned);
       if (share >= 1) return false;  // ruin
       const int64_t lost = units_.to_log(log_less(share));
@@ -148,7 +148,7 @@ class ChangePasses {
       log += lost;
       rest.returns -= paid;
       rest.squares += paid * (paid - 2 * earned);
-      const double deeper = std::min(earned - paid - risk_free_, 0.0);
+      const double deeper = negative_part(earned - paid - risk_free_);
       rest.downside += (deeper - shortfall) * (deeper + shortfall);
       if (log < -FixedUnits::kLimit) return false;
     }
@@ -211,25 +211,30 @@ class ChangePasses {
     for (const Stretch& stretch : held()) {
       const BarIndex begin = stretch.begin, end = end_of(stretch);
       const int level = GrowthTable::level_of(end - begin);
-      if (stretch.table != nullptr && level < GrowthTable::kLevels) {
-        const GrowthTable::Row& row = stretch.table->row(begin);
-        const int64_t log = stretch.base + row.log;
-        if (log + (int64_t{row.up[level]} << GrowthTable::kReachShift) < drawdown.below_peak() &&
-            log + (int64_t{row.down[level]} << GrowthTable::kReachShift) > drawdown.low()) {
-          previous = stretch.value;
-          continue;
-        }
-      }
       if (stretch.table == nullptr) {
         visit_bars(stretch, options_.cost * std::abs(stretch.value - previous), drawdown);
-      } else if (stretch.value == 0) {
-        drawdown.visit_flat(begin + 1, end, stretch.base);
+      } else if (level >= GrowthTable::kLevels) {
+        visit_all(stretch, drawdown);
       } else {
-        for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, stretch.base + stretch.table->log(bar));
+        const GrowthTable::Row& row = stretch.table->row(begin);
+        const int64_t log = stretch.base + row.log;
+        if (log + (int64_t{row.up[level]} << GrowthTable::kReachShift) >= drawdown.below_peak()) {
+          visit_all(stretch, drawdown);
+        } else if (log + (int64_t{row.down[level]} << GrowthTable::kReachShift) < drawdown.low()) {
+          int64_t lowest = stretch.table->log(begin + 1);
+          for (BarIndex bar = begin + 2; bar <= end; ++bar) lowest = std::min(lowest, stretch.table->log(bar));
+          drawdown.visit_below_peak(stretch.base + lowest);
+        }
       }
       previous = stretch.value;
     }
     drawdown.write(last_, units_, metrics);
+  }
+
+  static void visit_all(const Stretch& stretch, LogDrawdown& drawdown) {
+    const BarIndex begin = stretch.begin, end = end_of(stretch);
+    if (stretch.value == 0) return drawdown.visit_flat(begin + 1, end, stretch.base);
+    for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, stretch.base + stretch.table->log(bar));
   }
 
   void visit_bars(const Stretch& stretch, double paid, LogDrawdown& drawdown) const {
