@@ -16,6 +16,8 @@ constexpr double kDigits = 2e-13;          // what rounding to units may do to a
 constexpr double kMostYears = 20;          // how often the bars are compounded for a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
 
+constexpr double kRoom = 1e-13;  // more than rounding does to an exponential
+
 // Whether a trade won, or a bar lost, is as good as random, and a branch on it is mispredicted every other time.
 double negative_part(double value) {
   const auto bits = std::bit_cast<int64_t>(value);
@@ -238,11 +240,18 @@ class ChangePasses {
   }
 
   void visit_bars(const Stretch& stretch, double paid, LogDrawdown& drawdown) const {
+    // A logarithm for each bar would take longer than all the rest, so growth is compared, with some room.
+    const auto growth_to = [&](int64_t log) { return std::exp(units_.from_log(log - stretch.base)); };
+    double near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom),
+           near_low = growth_to(drawdown.low()) * (1 + kRoom);
     Wide growth = 1;
     for (BarIndex bar = stretch.begin + 1; bar <= end_of(stretch); ++bar) {
       growth *= 1 + (stretch.value * series_.simple_return(bar) - paid);
       paid = 0;
+      if (growth < near_peak && growth > near_low) continue;
       drawdown.visit(bar, stretch.base + units_.to_log(std::log1p(static_cast<double>(growth - 1))));
+      near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom);
+      near_low = growth_to(drawdown.low()) * (1 + kRoom);
     }
   }
 
