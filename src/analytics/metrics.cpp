@@ -130,14 +130,14 @@ Result<Metrics> MetricsKernel::compute_with_fills(const SignalChanges& changes, 
   DrawdownWalk drawdown;
   for (size_t i = 0; i < returns.size(); ++i) {
     equity *= 1 + returns[i];
-    figures.gain += (1 + figures.gain) * returns[i];
+    // Near 1 the gain by itself has more digits than equity - 1, elsewhere fewer.
+    figures.gain = std::abs(figures.gain) < 0.5L ? figures.gain + (1 + figures.gain) * returns[i] : equity - 1;
     figures.sum += returns[i];
     const Wide shortfall = std::min(returns[i] - risk_free_, Wide(0));
     figures.downside += shortfall * shortfall;
     drawdown.visit(static_cast<BarIndex>(i) + 1, figures.gain);
   }
-  // Of an equity near 1 the gain has more digits, near 0 it has fewer.
-  figures.log_growth = figures.gain > -0.5L ? std::log1p(figures.gain) : std::log(equity);
+  figures.log_growth = std::abs(figures.gain) < 0.5L ? std::log1p(figures.gain) : std::log(equity);
   const Wide mean = returns.empty() ? 0 : figures.sum / static_cast<Wide>(returns.size());
   for (const Wide earned : returns) figures.squared_deviations += (earned - mean) * (earned - mean);
 

@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 
+#include "analytics/log_drawdown.h"
 #include "analytics/metrics_parts.h"
 #include "analytics/stretches.h"
 #include "analytics/trade_walk.h"
@@ -16,7 +17,9 @@ constexpr double kDigits = 2e-13;          // what rounding to units may do to a
 constexpr double kMostYears = 20;          // how often the bars are compounded for a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
 
-constexpr double kRoom = 1e-13;  // more than rounding does to an exponential
+constexpr double kRounding = 0x1p-54;
+constexpr double kMostPaid = 0.5;  // of equity, at once: above it, and where it ruins, bar by bar too
+constexpr double kRoom = 1e-13;    // more than rounding does to an exponential
 
 // Whether a trade won, or a bar lost, is as good as random, and a branch on it is mispredicted every other time.
 double negative_part(double value) {
@@ -30,44 +33,9 @@ double log_less(double x) {
   return std::log1p(-x);
 }
 
-// The logarithm of equity bar by bar: its peaks, and what lies below them. As DrawdownWalk, in units.
-class LogDrawdown {
- public:
-  explicit LogDrawdown(const FixedUnits& units) : even_(units.to_log(kEven)) {}
-
-  void visit(BarIndex bar, int64_t log) {
-    if (log >= peak_ - even_) {
-      longest_ = std::max(longest_, bar - last_at_peak_ - 1);
-      last_at_peak_ = bar;
-      peak_ = std::max(peak_, log);
-    } else {
-      worst_ = std::min(worst_, log - peak_);
-    }
-  }
-  // The same on the bars `first` to `last`.
-  void visit_flat(BarIndex first, BarIndex last, int64_t log) {
-    visit(first, log);
-    if (log >= peak_ - even_) last_at_peak_ = last;
-  }
-  // The lowest of some bars that are all below_peak().
-  void visit_below_peak(int64_t lowest) { worst_ = std::min(worst_, lowest - peak_); }
-  // Bars may be left out on which it stays between these two.
-  int64_t below_peak() const { return peak_ - even_; }
-  int64_t low() const { return peak_ + worst_; }
-
-  // The series ends on this bar.
-  void write(BarIndex last, const FixedUnits& units, Metrics& metrics) const {
-    metrics.max_drawdown = worst_ < 0 ? std::expm1(units.from_log(worst_)) : 0.0;
-    metrics.max_drawdown_bars = std::max(longest_, last - last_at_peak_);
-  }
-
- private:
-  const int64_t even_;
-  int64_t peak_ = 0;
-  int64_t worst_ = 0;  // the lowest, less the peak before it
-  BarIndex last_at_peak_ = 0;
-  int64_t longest_ = 0;  // bars in a row below a peak
-};
+double log_of(Wide growth) {
+  return growth > 0.5L ? std::log1p(static_cast<double>(growth - 1)) : std::log(static_cast<double>(growth));
+}
 
 // One trace in several passes over its changes. Each is short and has few branches, and what one needs of the equity
 // comes ready from the one before: a processor then works on many changes at once.
@@ -144,7 +112,7 @@ class ChangePasses {
 
       const double earned = value * return_of(begin + 1), shortfall = negative_part(earned - risk_free_);
       const double share = paid / (1 + earned);
-      if (share >= 1) return false;  // ruin
+      if (share > kMostPaid) return false;
       const int64_t lost = units_.to_log(log_less(share));
       stretch.base += lost;
       log += lost;
@@ -171,21 +139,22 @@ class ChangePasses {
   };
   bool add_bars(BarIndex begin, BarIndex end, double value, double paid, Moments& moments, int64_t& log) const {
     const double flat_shortfall = std::max(risk_free_, 0.0);
+    const double room = units_.from_log(FixedUnits::kLimit) - std::abs(units_.from_log(log));
+    const Wide least = std::exp(-room), most = std::exp(room);
     Wide growth = 1;
     for (BarIndex bar = begin + 1; bar <= end; ++bar) {
       const Wide exactly = value * series_.simple_return(bar) - paid;
       paid = 0;
       if (exactly <= -1) return false;  // ruin
       growth *= 1 + exactly;
+      if (!(growth > least && growth < most)) return false;
       const auto earned = static_cast<double>(exactly);
       moments.returns += earned;
       moments.squares += earned * earned;
       const double shortfall = std::min(earned - risk_free_, 0.0);
       moments.downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
     }
-    const double log_growth = std::log1p(static_cast<double>(growth - 1));
-    if (!(std::abs(log_growth + units_.from_log(log)) < units_.from_log(FixedUnits::kLimit))) return false;
-    log += units_.to_log(log_growth);
+    log += units_.to_log(log_of(growth));
     return true;
   }
 
@@ -194,7 +163,7 @@ class ChangePasses {
     if (last_ == 0) return true;
     const double bars = static_cast<double>(last_), steps = std::sqrt(static_cast<double>(stretches_.size()));
     const double years = options_.bars_per_year / bars;
-    if (years > kMostYears) return false;
+    if (years > kMostYears || std::max(years, 1.0) * steps * (units_.log + kRounding) > kDigits) return false;
     if (*metrics.max_drawdown < 0 && std::max(years, 1.0) > kMostOverDrawdown * -*metrics.max_drawdown) return false;
     if (squares_ == 0) return true;
     const double squares = static_cast<double>(squares_), downside = static_cast<double>(figures_.downside);
@@ -249,7 +218,7 @@ class ChangePasses {
       growth *= 1 + (stretch.value * series_.simple_return(bar) - paid);
       paid = 0;
       if (growth < near_peak && growth > near_low) continue;
-      drawdown.visit(bar, stretch.base + units_.to_log(std::log1p(static_cast<double>(growth - 1))));
+      drawdown.visit(bar, stretch.base + units_.to_log(log_of(growth)));
       near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom);
       near_low = growth_to(drawdown.low()) * (1 + kRoom);
     }

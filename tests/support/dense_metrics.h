@@ -144,14 +144,13 @@ inline DenseMetrics dense_metrics(const std::vector<double>& position, const std
   m.turnover = traded;
   if (bars > 1) m.exposure = in_market / static_cast<long double>(bars - 1);
 
-  // Equity and drawdown. Kept as equity - 1 too, because near 1 a long double has few digits for a
-  // move of 1e-8, and near -1 for what is left of it.
+  // Equity and drawdown. Near 1, equity - 1 is kept by itself: a long double has few digits for a move of 1e-8 there.
   const std::vector<long double> returns = dense_returns(position, close, terms.cost);
   long double equity = 1, gain = 0, peak = 0, worst = 0;
   int64_t under_water = 0, longest = 0;
   for (const long double earned : returns) {
     equity *= 1 + earned;
-    gain += (1 + gain) * earned;
+    gain = std::fabs(gain) < 0.5L ? gain + (1 + gain) * earned : equity - 1;
     peak = std::max(peak, gain);
     const long double drawdown = (gain - peak) / (1 + peak);
     const bool is_below = drawdown < -1e-12L;
@@ -169,7 +168,7 @@ inline DenseMetrics dense_metrics(const std::vector<double>& position, const std
   const auto n = static_cast<long double>(returns.size());
   const long double a_year = terms.bars_per_year;
   const long double risk_free = std::pow(1 + static_cast<long double>(terms.risk_free_rate), 1 / a_year) - 1;
-  const long double annual = std::expm1((gain > -0.9L ? std::log1p(gain) : std::log(equity)) * (a_year / n));
+  const long double annual = std::expm1((std::fabs(gain) < 0.5L ? std::log1p(gain) : std::log(equity)) * (a_year / n));
   m.annual_return = finite(annual);
   if (worst < 0) m.calmar_ratio = finite(annual / -worst);
   if (m.calmar_ratio && !m.annual_return) m.calmar_ratio.reset();
