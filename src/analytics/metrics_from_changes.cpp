@@ -11,15 +11,15 @@ namespace signalbook {
 
 namespace {
 
-// Where less of a figure than this is left of what it is the difference of, digits are missing: bar by bar then.
-constexpr double kCancellation = 0.05;     // the variance, of the squares
-constexpr double kDigits = 2e-13;          // what rounding to units may do to a ratio
-constexpr double kMostYears = 20;          // how often the bars are compounded for a year's return
+// Where these are passed, figures would have fewer than 12 digits, and the trace is computed bar by bar.
+constexpr double kDigits = 2e-13;          // what rounding may do to a ratio
+constexpr double kRounding = 0x1p-54;      // of a double, beside that of the units
+constexpr double kCancellation = 0.05;     // the part of the squares that must be left for the variance
+constexpr double kMostYears = 20;          // how often the bars are compounded to make a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
+constexpr double kMostPaid = 0.5;          // of equity, at once; ruin is above it
 
-constexpr double kRounding = 0x1p-54;
-constexpr double kMostPaid = 0.5;  // of equity, at once: above it, and where it ruins, bar by bar too
-constexpr double kRoom = 1e-13;    // more than rounding does to an exponential
+constexpr double kRoom = 1e-13;  // more than rounding does to an exponential
 
 // Whether a trade won, or a bar lost, is as good as random, and a branch on it is mispredicted every other time.
 double negative_part(double value) {
