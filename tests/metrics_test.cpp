@@ -258,6 +258,16 @@ TEST(Metrics, RuinStays) {
   EXPECT_EQ(curve->returns[3], 0);
 }
 
+TEST(Metrics, EquityComesBackFromNextToNothing) {
+  std::vector<double> close;
+  for (int power = 0; power <= 24; ++power) close.push_back(100 * std::pow(10.0, std::abs(power - 12) - 12));
+  close.back() = 101;
+  EXPECT_NEAR(*compute(trace({0}, {1}), close).total_return, 0.01, 1e-13);
+  const auto series = PriceSeries::make(close);
+  const auto kernel = MetricsKernel::make(*series, {.bars_per_year = 25});
+  EXPECT_NEAR(*kernel->compute_bar_by_bar(trace({0}, {1}))->total_return, 0.01, 1e-13);
+}
+
 TEST(Metrics, CostsRuinToo) {
   // Half of what is traded: in for a half, and a flip trades twice what is held.
   const Metrics m = compute(trace({0, 2}, {1, -1}), {100, 100, 100, 100, 80}, {.cost = 0.5});

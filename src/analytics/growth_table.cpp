@@ -36,7 +36,7 @@ FixedUnits FixedUnits::of(const PriceSeries& series, std::span<const double> pos
     moved += most;
     squares += largest * largest;
   }
-  return {.log = moved * 0x1p-60, .in_log = 0x1p60 / moved, .square = std::max(squares, 1e-200) * 0x1p-60};
+  return {.log = moved * 0x1p-62, .in_log = 0x1p62 / moved, .square = std::max(squares, 1e-200) * 0x1p-62};
 }
 
 std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double position, double risk_free,
@@ -54,8 +54,8 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
   for (size_t bar = 1; bar < size; ++bar) {
     const Wide earned = position * series.simple_return(static_cast<BarIndex>(bar));
     if (earned <= -1) return std::nullopt;
-    // A double's digits do for one bar: it is a small part of the sum.
-    log += std::log1p(static_cast<double>(earned));
+    // A double's digits do for a small move: it is a small part of the sum.
+    log += std::abs(earned) < 0.1L ? std::log1p(static_cast<double>(earned)) : std::log1p(earned);
     returns += earned;
     squares += earned * earned;
     const Wide shortfall = std::min(earned - risk_free, Wide(0));

@@ -23,14 +23,14 @@ struct FixedUnits {
   // For the positions, as far as they are not ruined by a single bar.
   static FixedUnits of(const PriceSeries& series, std::span<const double> positions, double risk_free);
 
-  // Whether a sum of logarithms leaves digits to spare.
+  // Whether kEven is many of them.
   bool is_fine() const { return log < 2e-15; }
   int64_t to_log(double value) const { return static_cast<int64_t>(value * in_log + std::copysign(0.5, value)); }
   double from_log(int64_t value) const { return static_cast<double>(value) * log; }
   double from_square(int64_t value) const { return static_cast<double>(value) * square; }
 
-  // Sums over the bars of a series stay below 2^60 units. Whoever adds anything else stays below this.
-  static constexpr int64_t kLimit = int64_t{1} << 61;
+  // Sums over the bars of a series stay below 2^62 units. Whoever adds anything else stays below this, too.
+  static constexpr int64_t kLimit = int64_t{1} << 62;
 };
 
 // What holding one position does over any stretch of a series, from two of its rows.
@@ -39,7 +39,7 @@ class GrowthTable {
   // Growth of equity after a bar is between `up` and `down` over the next reach_of(level) bars, in logarithms of
   // 2^kReachShift units. With it most stretches are seen to hold neither a new peak nor a new low, without a look at
   // their bars.
-  static constexpr int kLevels = 4, kReachShift = 30;
+  static constexpr int kLevels = 4, kReachShift = 32;
   static constexpr BarIndex reach_of(int level) { return (BarIndex{8} << 2 * level) - 1; }  // 7, 31, 127, 511
   // The smallest level that holds a stretch of so many bars; kLevels or more where none does.
   static int level_of(BarIndex bars) {

@@ -12,8 +12,7 @@ namespace signalbook {
 namespace {
 
 // Where these are passed, figures would have fewer than 12 digits, and the trace is computed bar by bar.
-constexpr double kDigits = 2e-13;          // what rounding may do to a ratio
-constexpr double kRounding = 0x1p-54;      // of a double, beside that of the units
+constexpr double kDigits = 2e-13;          // what rounding may do to a figure
 constexpr double kCancellation = 0.05;     // the part of the squares that must be left for the variance
 constexpr double kMostYears = 20;          // how often the bars are compounded to make a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
@@ -124,6 +123,7 @@ class ChangePasses {
     }
     const double flat_shortfall = std::max(risk_free_, 0.0);
     flat_downside_ = static_cast<double>(last_) * flat_shortfall * flat_shortfall;
+    logs_squared_ = rest.logs_squared;
     figures_.count = last_;
     figures_.gain = std::expm1(static_cast<Wide>(log) * units_.log);
     figures_.log_growth = static_cast<Wide>(log) * units_.log;
@@ -135,7 +135,7 @@ class ChangePasses {
   }
 
   struct Moments {
-    double returns = 0, squares = 0, downside = 0;
+    double returns = 0, squares = 0, downside = 0, logs_squared = 0;
   };
   bool add_bars(BarIndex begin, BarIndex end, double value, double paid, Moments& moments, int64_t& log) const {
     const double flat_shortfall = std::max(risk_free_, 0.0);
@@ -154,18 +154,25 @@ class ChangePasses {
       const double shortfall = std::min(earned - risk_free_, 0.0);
       moments.downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
     }
-    log += units_.to_log(log_of(growth));
+    const double log_growth = log_of(growth);
+    log += units_.to_log(log_growth);
+    moments.logs_squared += log_growth * log_growth;
     return true;
   }
 
   // Whether the units, and doubles, leave 12 digits in every figure.
   bool has_digits(const Metrics& metrics) const {
-    if (last_ == 0) return true;
+    if (squares_ == 0) return true;  // nothing was earned or paid
     const double bars = static_cast<double>(last_), steps = std::sqrt(static_cast<double>(stretches_.size()));
     const double years = options_.bars_per_year / bars;
-    if (years > kMostYears || std::max(years, 1.0) * steps * (units_.log + kRounding) > kDigits) return false;
+    // Of the logarithm: half a unit at either end of a stretch at most, and a double's rounding where no table was.
+    const double moved = std::sqrt(logs_squared_ + static_cast<double>(squares_));
+    const double rounding = steps * units_.log + 0x1p-54 * moved;
+    const double pnl = std::abs(options_.capital * static_cast<double>(figures_.gain));
+    const double most =
+        std::max({1.0, years, options_.capital * (1 + static_cast<double>(figures_.gain)) / std::max(pnl, 1.0)});
+    if (years > kMostYears || rounding * most > kDigits) return false;
     if (*metrics.max_drawdown < 0 && std::max(years, 1.0) > kMostOverDrawdown * -*metrics.max_drawdown) return false;
-    if (squares_ == 0) return true;
     const double squares = static_cast<double>(squares_), downside = static_cast<double>(figures_.downside);
     const double least = steps * units_.square / kDigits;
     if (squares < least || figures_.squared_deviations < kCancellation * squares_) return false;
@@ -303,6 +310,7 @@ class ChangePasses {
   ReturnFigures figures_;
   Wide squares_ = 0;
   double flat_downside_ = 0;
+  double logs_squared_ = 0;  // of the growth of stretches without a table
 };
 
 }  // namespace
