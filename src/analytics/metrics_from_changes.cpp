@@ -162,7 +162,7 @@ class ChangePasses {
 
   // Whether the units, and doubles, leave 12 digits in every figure.
   bool has_digits(const Metrics& metrics) const {
-    if (squares_ == 0) return true;  // nothing was earned or paid
+    if (squares_ == 0 && figures_.sum == 0) return true;  // nothing was earned or paid
     const double bars = static_cast<double>(last_), steps = std::sqrt(static_cast<double>(stretches_.size()));
     const double years = options_.bars_per_year / bars;
     // Of the logarithm: half a unit at either end of a stretch at most, and a double's rounding where no table was.
