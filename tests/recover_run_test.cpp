@@ -491,6 +491,16 @@ TEST(RecoverRun, KeepsAJournalWhoseEndWasCutOff) {
   EXPECT_EQ(all_files(disk, kStore).at(place + other), garbage);
 }
 
+// What a writer leaves that died while it wrote its bars is ours, and no stranger.
+TEST(RecoverRun, TakesTemporaryBarsForItsOwn) {
+  CrashDisk disk = interrupted_run();
+  const std::string bars = journal_bars_path(kRun, std::string(64, 'a')) + ".w1" + std::string(kTemporarySuffix);
+  replace(disk, bars, "half");
+  EXPECT_EQ(list_foreign_files(disk, journal_directory(kRun)).value(), std::vector<std::string>());
+  ASSERT_TRUE(recover(disk).ok());
+  EXPECT_FALSE(disk.directory_exists(journal_directory(kRun)).value());
+}
+
 // A run that was finished from a part of its journals: those that turn up later are not thrown away.
 TEST(RecoverRun, KeepsJournalsThatSayMoreThanTheRun) {
   CrashDisk early = interrupted_run(8), late = interrupted_run(12);

@@ -243,26 +243,34 @@ TEST(Resume, AnOperationThatFails) {
   }
 }
 
+// A disk with an empty store on it, and a run there that has said 1 on bar 7.
+struct OneTrace {
+  CrashDisk disk;
+  std::unique_ptr<RunWriter> run;
+  size_t trace = 0;
+
+  OneTrace() {
+    EXPECT_TRUE(disk.create_directory("/results").ok());
+    EXPECT_TRUE(disk.sync_directory("/").ok());
+    run = resume(disk).value();
+    const size_t feed = run->add_feed(make_small_bars(kBars)).value();
+    trace = run->add_trace(run->add_strategy("a", parse(R"({"rsi":{}})")).value(), feed);
+    EXPECT_TRUE(run->record(trace, 7, 1.0, {}).ok());
+  }
+};
+
 // Whoever goes on behind the end of the input must not wait for more of it; whoever does not know of it, must.
 TEST(Resume, KnowsThatTheInputHasEnded) {
   for (const bool is_ended : {false, true}) {
-    CrashDisk disk;
-    ASSERT_TRUE(disk.create_directory("/results").ok());
-    ASSERT_TRUE(disk.sync_directory("/").ok());
-    {
-      const auto run = resume(disk).value();
-      const size_t feed = run->add_feed(make_small_bars(kBars)).value();
-      const size_t trace = run->add_trace(run->add_strategy("a", parse(R"({"rsi":{}})")).value(), feed);
-      ASSERT_TRUE(run->record(trace, 7, 1.0, {}).ok());
-      EXPECT_FALSE(run->input_ended());
-      if (is_ended) {
-        ASSERT_TRUE(run->end_input().ok());
-        EXPECT_TRUE(run->input_ended());
-        EXPECT_FALSE(run->record(trace, 8, 0.0, {}).ok());
-      }
-      ASSERT_TRUE(run->sync().ok());
+    OneTrace before;
+    EXPECT_FALSE(before.run->input_ended());
+    if (is_ended) {
+      ASSERT_TRUE(before.run->end_input().ok());
+      EXPECT_TRUE(before.run->input_ended());
+      EXPECT_FALSE(before.run->record(before.trace, 8, 0.0, {}).ok());
     }
-    CrashDisk left = disk.after_crash(1);
+    ASSERT_TRUE(before.run->sync().ok());
+    CrashDisk left = before.disk.after_crash(1);
     const auto run = resume(left).value();
     EXPECT_EQ(run->input_ended(), is_ended);
     ASSERT_TRUE(run->add_feed(make_small_bars(kBars)).ok());
@@ -276,23 +284,18 @@ TEST(Resume, KnowsThatTheInputHasEnded) {
 
 // What was not synced is not known, and the writer says so after it was closed as well.
 TEST(Resume, AnEndThatWasNotSyncedIsNone) {
-  CrashDisk disk;
-  ASSERT_TRUE(disk.create_directory("/results").ok());
-  ASSERT_TRUE(disk.sync_directory("/").ok());
-  const auto run = resume(disk).value();
-  const size_t feed = run->add_feed(make_small_bars(kBars)).value();
-  const size_t trace = run->add_trace(run->add_strategy("a", parse(R"({"rsi":{}})")).value(), feed);
-  ASSERT_TRUE(run->record(trace, 7, 1.0, {}).ok());
+  OneTrace before;
+  const std::unique_ptr<RunWriter>& run = before.run;
   ASSERT_TRUE(run->set_position(3).ok());
   ASSERT_TRUE(run->sync().ok());
   ASSERT_TRUE(run->end_input().ok());
   ASSERT_TRUE(run->set_position(4).ok());
-  CrashDisk left = disk.after_crash(1);
+  CrashDisk left = before.disk.after_crash(1);
   EXPECT_FALSE(resume(left).value()->input_ended());
   EXPECT_EQ(run->durable_position(), 3);
   ASSERT_TRUE(run->close().ok());
   EXPECT_EQ(run->durable_position(), 4);
-  EXPECT_TRUE(resume(disk).value()->input_ended());
+  EXPECT_TRUE(resume(before.disk).value()->input_ended());
 }
 
 // A part of the journals, taken for all of them, would make a smaller run.

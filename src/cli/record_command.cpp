@@ -168,7 +168,8 @@ Status run_record(const RecordOptions& options, int* interrupted_by) {
           describe_rows(outcome.row_count), request.run_path));
       break;
     case RecordOutcome::End::was_finished:
-      if (!options.quiet) print_out("{} is finished already; there is nothing to go on with\n", run);
+      if (!options.quiet)
+        print_out("{} is finished already; there is nothing to go on with, and nothing was read\n", run);
       break;
     case RecordOutcome::End::closed:
       if (!options.quiet) {

@@ -38,12 +38,13 @@ Status check_strategies(const RunReader& run, const std::vector<StrategyEntry>& 
       return Status::invalid(fmt::format("it is finished without strategy {}: {}", entry.strategy_id, kWhatToDo));
   }
   // A strategy that never said anything is not complete either, and lacks nothing.
-  const auto cut = std::ranges::count_if(
-      run.rows(), [](const IndexRow& row) { return !row.complete && row.change_count > 0; });
+  const auto cut =
+      std::ranges::count_if(run.rows(), [](const IndexRow& row) { return !row.complete && row.change_count > 0; });
   if (cut == 0) return Status();
-  return Status::invalid(fmt::format("it is finished with {} of its {} traces cut off, as they were when it was "
-                                     "recovered: {}",
-                                     cut, run.rows().size(), kWhatToDo));
+  return Status::invalid(
+      fmt::format("it is finished with {} of its {} traces cut off, as they were when it was "
+                  "recovered: {}",
+                  cut, run.rows().size(), kWhatToDo));
 }
 
 }  // namespace
@@ -64,6 +65,10 @@ Result<int64_t> check_finished_before(FileSystem& files, const RecordRequest& re
   if (writer == writers.end() && !writers.empty()) {
     return Status::invalid(fmt::format("{}: it is finished without the writer {}: {}", request.run_path,
                                        request.options.writer, kWhatToDo));
+  }
+  if (writer != writers.end() && !writer->ended) {
+    return Status::invalid(fmt::format("{}: it was finished before the input of its writer {} ended: {}",
+                                       request.run_path, writer->name, kWhatToDo));
   }
   if (const Status status = check_strategies(*run, entries); !status.ok()) return status.at(request.run_path);
   return writer == writers.end() ? 0 : writer->position;

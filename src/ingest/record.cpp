@@ -249,10 +249,11 @@ class Recorder {
                       "signalbook recover {}",
                       request_.run_path));
     }
-    if (writer_->input_ended()) {
-      return error.with(fmt::format("; {} durable, and the end of the stream was said: finish it with signalbook "
-                                    "recover {}",
-                                    count_rows(durable), request_.run_path));
+    if (closed.ok() && writer_->input_ended()) {
+      return error.with(
+          fmt::format("; {} durable, and the end of the stream was said: finish it with signalbook "
+                      "recover {}",
+                      count_rows(durable), request_.run_path));
     }
     if (error.code() == StatusCode::invalid && is_reading_) {
       return error.with(

@@ -37,7 +37,7 @@ class RecordedBefore {
   const RunWriter& writer_;
   Given given_;
   int64_t first_row_;
-  size_t trace_count_;  // when the input began
+  size_t trace_count_;               // when the input began
   std::vector<BarIndex> last_bars_;  // of the traces that were asked for
 };
 

@@ -49,11 +49,12 @@ Status CompletedTraces::add_journals(FileSystem& files, const std::string& run_p
   for (const RecordedSource& source : run.sources) {
     if (run.feeds[source.feed].second != data_id_hex_) continue;
     const TraceRecord& trace = run.record_of(source);
+    const bool code_is_known = run.writers[source.writer].header.has_value();
     SB_ASSIGN_OR_RETURN(const JsonValue config,
                         parse_json(run.writers[source.writer].strategies[trace.strategy].config));
     SB_ASSIGN_OR_RETURN(const StrategyIdentity identity, identify_strategy(config));
-    add(identity.digest, identity.value_digest,
-        state_of(is_complete(trace, run.bar_counts[source.feed]), run.description.code_version));
+    const State state = state_of(is_complete(trace, run.bar_counts[source.feed]), run.description.code_version);
+    add(identity.digest, identity.value_digest, state == State::complete && !code_is_known ? State::other_code : state);
   }
   return Status();
 }

@@ -44,7 +44,7 @@ class RunRecordReader {
     description.run_id = file_name_of(run_path_);
     const JournalHeader* first = nullptr;
     for (const WriterRecord& writer : run_.writers) {
-      description.writers.push_back({.name = writer.writer, .position = writer.position});
+      description.writers.push_back({.name = writer.writer, .position = writer.position, .ended = writer.input_ended});
       if (!writer.header) continue;
       if (first == nullptr || writer.header->created_at < first->created_at) first = &*writer.header;
     }

@@ -38,6 +38,11 @@ class Members {
     if (value == nullptr || value->is_null()) return std::nullopt;
     return integer(name);
   }
+  bool boolean(const char* name) {
+    const JsonValue* value = object_.find(name);
+    if (value != nullptr && value->boolean() != nullptr) return *value->boolean();
+    return fail(name), false;
+  }
   int64_t time(const char* name) {
     bool zone_given = false;
     const Result<int64_t> time = parse_time(text(name), &zone_given);
@@ -90,7 +95,9 @@ std::string encode_run_description(const RunDescription& description) {
   }
   JsonValue::Array writers;
   for (const RunDescription::Writer& writer : description.writers) {
-    writers.emplace_back(JsonValue::Object{{"name", JsonValue(writer.name)}, {"position", JsonValue(writer.position)}});
+    writers.emplace_back(JsonValue::Object{{"name", JsonValue(writer.name)},
+                                           {"position", JsonValue(writer.position)},
+                                           {"ended", JsonValue(writer.ended)}});
   }
   return seal_json({
       {"format_version", JsonValue(int64_t{kFormatVersion})},
@@ -143,7 +150,8 @@ Result<RunDescription> decode_run_description(std::string_view text, const std::
   if (json->find("writers") != nullptr) {  // runs of earlier versions and of others have none
     for (const JsonValue& value : members.array("writers")) {
       Members writer(value, file_name + ": writers");
-      description.writers.push_back({.name = writer.text("name"), .position = writer.integer("position")});
+      description.writers.push_back(
+          {.name = writer.text("name"), .position = writer.integer("position"), .ended = writer.boolean("ended")});
       SB_RETURN_IF_ERROR(writer.status());
     }
   }

@@ -32,6 +32,7 @@ struct RunDescription {
   struct Writer {  // who recorded the run, and how much of its input it had handed over
     std::string name;
     int64_t position = 0;
+    bool ended = false;  // it came to the end of its input
   };
 
   std::string run_id;

@@ -39,7 +39,12 @@ std::optional<std::pair<std::string, int>> parse_segment(std::string_view name) 
 
 // Whether a recording gives such a name to a file in its directory of journals.
 bool is_name_of_ours(std::string_view name) {
-  if (name.ends_with(kTemporarySuffix)) name.remove_suffix(kTemporarySuffix.size());
+  if (name.ends_with(kTemporarySuffix)) {
+    name.remove_suffix(kTemporarySuffix.size());
+    // Of bars there is one a writer.
+    const size_t writer = name.rfind(std::string(kBarsSuffix) + ".");
+    if (writer != std::string_view::npos) name = name.substr(0, writer + kBarsSuffix.size());
+  }
   if (parse_segment(name)) return true;
   for (const std::string_view suffix : {kLockSuffix, kSuspectSuffix}) {
     if (name.ends_with(suffix)) return is_writer_name(name.substr(0, name.size() - suffix.size()));

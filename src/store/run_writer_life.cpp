@@ -188,7 +188,8 @@ Status RunWriter::check_same_header(const JournalHeader& given, const JournalHea
                     run_path_, before.code_version.value_or("(none)"), *given.code_version, run_path_));
   }
   const auto differs = [&](const char* what) {
-    return Status::invalid(fmt::format("{} was begun with another {}; leave it out, or give the same", run_path_, what));
+    return Status::invalid(
+        fmt::format("{} was begun with another {}; leave it out, or give the same", run_path_, what));
   };
   if (given.note && given.note != before.note) return differs("note");
   if (!given.tags.empty() && given.tags != before.tags) return differs("set of tags");
@@ -293,11 +294,10 @@ Result<RunSummary> RunWriter::commit() {
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> cut_off, others_that_were_cut_off());
   if (!cut_off.empty()) {
     SB_RETURN_IF_ERROR(sync());
-    return Status::invalid(
-        fmt::format("{}: {} died before the end of {} input: go on with --writer {} --resume, or finish the run as it "
-                    "is with signalbook recover {}",
-                    run_path_, fmt::join(cut_off, ", "), cut_off.size() == 1 ? "its" : "their", cut_off.front(),
-                    run_path_));
+    return Status::invalid(fmt::format(
+        "{}: {} died before the end of {} input: go on with --writer {} --resume, or finish the run as it "
+        "is with signalbook recover {}",
+        run_path_, fmt::join(cut_off, ", "), cut_off.size() == 1 ? "its" : "their", cut_off.front(), run_path_));
   }
   SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
   if (!committed.damage.empty()) {

@@ -51,6 +51,10 @@ class WriterReader {
       }
       damage_before += static_cast<int64_t>(scan.damage.size());
     }
+    if (!record_.header && !record_.damage.empty()) {
+      record_.damage.push_back(fmt::format("{}: lost with its first frame: code_version, tags and note",
+                                           record_.paths.empty() ? journal_.writer : record_.paths.front()));
+    }
     finish(damage_before);
     return std::move(record_);
   }

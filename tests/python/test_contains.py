@@ -114,6 +114,19 @@ def test_standard_input_and_a_run_by_its_name(recorded):
     assert outcome.code == 1 and "there is no run run_9" in outcome.err and not outcome.raw
 
 
+def test_code_that_is_lost_is_not_taken_for_none(recorded):
+    config = make_strategies(8)[7]
+    rows = [{"strategy_id": "a", "idx": 0, "val": 1, "config": config}, {"strategy_id": "a", "end": True}]
+    stream(recorded, "run_2", rows, "--code-version", "v9")
+    (journal,) = (recorded.store / "run_2" / ".journal").glob("*.journal")
+    content = bytearray(journal.read_bytes())
+    content[40] ^= 1  # in its first frame
+    journal.write_bytes(content)
+    assert ask(recorded, [config], code=None) == {"strategy_0": ("other_code", "run_2")}
+    outcome = recorded.signalbook("recover", recorded.store / "run_2")
+    assert outcome.code == 3 and "lost with its first frame: code_version, tags and note" in outcome.out
+
+
 def test_a_damaged_run_is_left_out_and_told(recorded):
     index = recorded.store / "run_1" / "strategy_index.parquet"
     index.write_bytes(index.read_bytes()[:-9])

@@ -64,7 +64,29 @@ def test_a_finished_run_does_not_swallow_what_is_new(stream, workspace):
 def test_a_run_that_was_recovered_incomplete(stream, workspace):
     expect(stream(ROWS[:3]), 1)
     workspace.signalbook.ok("recover", RUN)
-    expect(stream([*ROWS[3:], END], "--resume"), 2, "2 of its 2 traces cut off", "a new run")
+    expect(stream([*ROWS[3:], END], "--resume"), 2, "before the input of its writer main ended", "a new run")
+
+
+def test_a_run_that_was_recovered_without_what_comes(stream, workspace):
+    """All traces that there are are complete, and still it is not the whole sweep."""
+    expect(stream([ROWS[0], ROWS[2], {"strategy_id": "a", "end": True}]), 1)
+    assert "all complete" in workspace.signalbook.ok("recover", RUN).out
+    before = read_tree(workspace.store)
+    rest = [ROWS[1], ROWS[3], END]
+    expect(stream(rest, "--resume"), 2, "before the input of its writer main ended", "signalbook contains")
+    expect(stream(rest, "--resume", "--eof-ends"), 2, "before the input of its writer main ended")
+    assert read_tree(workspace.store) == before
+
+
+def test_traces_that_were_cut_off(stream, workspace):
+    """As of a run whose index was made anew, and which does not say who has recorded it."""
+    expect(stream(ROWS[:3]), 1)
+    workspace.signalbook.ok("recover", RUN)
+    path = workspace.store / "run_1" / "run.json"
+    description = json.loads(path.read_text())
+    del description["writers"], description["sha256"]
+    path.write_text(json.dumps(description))
+    expect(stream([END], "--resume"), 2, "2 of its 2 traces cut off", "a new run")
 
 
 # --- A run that is not ---

@@ -190,7 +190,8 @@ def run_of(workspace, run="run_1"):
 
 def without_position(tree):
     description = json.loads(tree["run.json"])
-    del description["writers"]
+    for writer in description["writers"]:
+        del writer["position"]
     description.pop("sha256", None)  # of run.json itself
     return tree | {"run.json": description}
 
