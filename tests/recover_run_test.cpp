@@ -54,7 +54,7 @@ struct Pieces {
       CrashDisk before = interrupted_run(), after = committed_run();
       Pieces made = {all_files(before, kRun), all_files(after, kStore)};
       const std::vector<int64_t> frames = frames_of(before, join_path(kRun, kSegment));
-      EXPECT_EQ(frames.size(), 3u);
+      EXPECT_EQ(frames.size(), 4u);
       std::string bytes = made.journal.at(kSegment);
       bytes = flipped(bytes, static_cast<size_t>(frames[1]) + 60);
       made.damaged_segment = bytes;

@@ -84,6 +84,7 @@ inline Status record_states_run(RunWriter& run, BarIndex bars = 12) {
     }
     SB_RETURN_IF_ERROR(run.sync());
   }
+  if (bars == 12) SB_RETURN_IF_ERROR(run.end_input());
   SB_RETURN_IF_ERROR(run.set_position(bars));
   return run.sync();
 }
