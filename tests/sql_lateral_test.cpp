@@ -81,11 +81,11 @@ void expect_rows_of_a_join(size_t trace_count, uint32_t seed) {
     add_run(store, run, lengths);
   }
   const std::unique_ptr<SqlEngine> engine = open(store.scope());
-  // Some twice, some NULL, some not at all.
+  // Some twice, some NULL, some not at all; by their names and not their paths, which are others each time.
   const std::string paths =
-      "WITH p AS (SELECT CASE WHEN hash(trace_path, n) % 7 = 0 THEN NULL ELSE trace_path END AS path, n FROM "
+      "WITH p AS (SELECT CASE WHEN hash(run_id, strategy_id, n) % 7 = 0 THEN NULL ELSE trace_path END AS path, n FROM "
       "strategies, "
-      "range(2) r(n) WHERE hash(trace_path) % 5 <> 0 OR strategy_id IN ('strategy_0', 'strategy_1')), ";
+      "range(2) r(n) WHERE hash(run_id, strategy_id) % 5 <> 0 OR strategy_id IN ('strategy_0', 'strategy_1')), ";
   const std::string columns = "path, n, idx, ts, sym, val, strat, px, strategy_hash, metadata";
   const std::string joined = "joined AS (SELECT " + columns +
                              " FROM p JOIN read_parquet('run_*/traces/**/*.parquet', "
