@@ -10,7 +10,6 @@ One JSON line a figure, medians of the turns.
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -57,8 +56,9 @@ def wait_for(process):
     return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1024
 
 
-def measure(program, work, bars, strategies):
-    run = work / "results" / "run_1"
+def measure(program, work, bars, strategies, turn):
+    # Runs stay until the end: ext4 is slow to create files where many were deleted seconds ago.
+    run = work / "results" / f"run_{turn}"
     feed = ["--bars", "bars.parquet", "--symbol", "SPY", "--timeframe", "5m"]
     record = [program, "record", "--quiet", "--run", run, *feed, "--strategies", "strategies.json", "--signals", "-"]
     start = time.perf_counter()
@@ -74,7 +74,6 @@ def measure(program, work, bars, strategies):
     assert code == 0
     figures["journal_mb_a_second"] = figures["journal_mb"] / figures["recover_s"]
     figures["traces_mb"] = sum(path.stat().st_size for path in run.rglob("*.parquet")) / 1e6
-    shutil.rmtree(work / "results")
     return figures
 
 
@@ -92,7 +91,7 @@ def main():
         write_bars(work / "bars.parquet", bars)
         configs = [{"type": "sweep", "parameters": {"period": i}} for i in range(args.strategies)]
         (work / "strategies.json").write_text(json.dumps(configs))
-        turns = [measure(args.program, work, bars, args.strategies) for _ in range(args.turns)]
+        turns = [measure(args.program, work, bars, args.strategies, turn) for turn in range(args.turns)]
     medians = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
     emit("recover", changes=bars * args.strategies, strategies=args.strategies, **medians)
     return 0
