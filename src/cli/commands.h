@@ -103,7 +103,8 @@ struct TraceOptions {
   CommonOptions common;
   std::string strategy;  // or a trace file
   std::string symbol, timeframe;
-  bool dense = false;
+  bool dense = false, trades = false;
+  double cost_bps = 0.0;  // a side
 };
 Status run_trace(const TraceOptions& options);
 

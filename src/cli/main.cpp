@@ -206,6 +206,9 @@ int run(int argc, char** argv) {
   command->add_option("strategy", trace.strategy, "A strategy_id, 4 or more digits of a hash, or a trace file")
       ->required();
   command->add_flag("--dense", trace.dense, "Every bar, not only the changes");
+  command->add_flag("--trades", trace.trades, "Its trades: entry, exit, return, the worst and the best on the way");
+  command->add_option("--cost-bps", trace.cost_bps, "Of --trades: the cost of a side, in basis points")
+      ->check(CLI::Range(0.0, 10'000.0));
   command->add_option("--symbol", trace.symbol, "The feed, where there are several");
   command->add_option("--timeframe", trace.timeframe, "The feed, where there are several");
   add_store(*command, trace.common);

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
+#include "cli/trades_table.h"
 #include "format/signal_encoder.h"
 #include "query/sql_views.h"
 #include "store/run_reader.h"
@@ -84,8 +85,9 @@ Result<Table> dense_table(const Trace& trace, const Bars& bars, int64_t bar_coun
 Status print_file(const TraceOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::string bytes, posix_file_system().read_file(options.strategy));
   SB_ASSIGN_OR_RETURN(const Trace trace, decode_trace_file(bytes, options.strategy));
-  if (options.dense) {
-    return Status::invalid("--dense needs the bars: name the strategy in its store, not the file");
+  if (options.dense || options.trades) {
+    return Status::invalid(fmt::format("{} needs the bars: name the strategy in its store, not the file",
+                                       options.dense ? "--dense" : "--trades"));
   }
   return print_table(changes_table(trace), options.common);
 }
@@ -102,10 +104,14 @@ Status print_trace(const TraceOptions& options) {
   for (const IndexRow* row : rows) {
     if (row->symbol != place.symbol || row->timeframe != place.timeframe) continue;
     SB_ASSIGN_OR_RETURN(const Trace trace, run->read_trace(*row));
-    if (!options.dense) return print_table(changes_table(trace), options.common);
+    if (!options.dense && !options.trades) return print_table(changes_table(trace), options.common);
     SB_ASSIGN_OR_RETURN(const Bars bars, run->read_bars(row->data_id));
-    SB_ASSIGN_OR_RETURN(const Table table, dense_table(trace, bars, row->bar_count));
-    return print_table(table, options.common);
+    constexpr double kBasisPoint = 1e-4;
+    const Result<Table> table = options.dense
+                                    ? dense_table(trace, bars, row->bar_count)
+                                    : trades_table(trace, bars, row->bar_count, options.cost_bps * kBasisPoint);
+    if (!table.ok()) return table.status().at(fmt::format("strategy {}", row->strategy_id));
+    return print_table(*table, options.common);
   }
   return Status::damaged(fmt::format("{}: the index changed while it was read", run_path));
 }
@@ -113,6 +119,8 @@ Status print_trace(const TraceOptions& options) {
 }  // namespace
 
 Status run_trace(const TraceOptions& options) {
+  if (options.dense && options.trades) return Status::invalid("give --dense or --trades, not both");
+  if (options.cost_bps != 0.0 && !options.trades) return Status::invalid("--cost-bps is for --trades");
   SB_ASSIGN_OR_RETURN(const bool is_file, posix_file_system().file_exists(options.strategy));
   if (is_file && options.strategy.ends_with(".parquet")) return print_file(options);
   const Status status = print_trace(options);

@@ -1,0 +1,99 @@
+"""`trace --trades` against a walk over the bars that knows nothing of changes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from conftest import make_bars, make_signals, make_strategies, wide_table
+
+BARS, COUNT = 150, 6
+
+
+@pytest.fixture
+def run(workspace):
+    workspace.bars = make_bars(BARS)
+    signals = make_signals(BARS, COUNT, seed=3)
+    signals[:, 5] = 0.0  # never in the market
+    workspace.record(signals=wide_table(signals), strategies=make_strategies(COUNT))
+    return workspace, signals
+
+
+def walk(signal, bars, cost):
+    """Trades of positions -1, 0 and 1, each entered and left at a close; a change on the last bar only ends one."""
+    close, high, low = (bars[name].to_numpy() for name in ("close", "high", "low"))
+    trades, entry = [], None
+    for bar, now in enumerate(signal):
+        last = bar == len(signal) - 1
+        before = signal[entry] if entry is not None else 0.0
+        if entry is not None and (now != before or last):
+            is_open = bool(last and now == before)
+            path = slice(entry + 1, bar + 1)
+            worst, best = (low, high) if before > 0 else (high, low)
+            trades.append(
+                {
+                    "entry_idx": entry,
+                    "exit_idx": bar,
+                    "direction": "long" if before > 0 else "short",
+                    "return": (close[bar] / close[entry] - 1) * before
+                    - cost * (1 + (0 if is_open else close[bar] / close[entry])),
+                    "bars_held": bar - entry,
+                    "mae": min(0.0, ((worst[path] / close[entry] - 1) * before).min()),
+                    "mfe": max(0.0, ((best[path] / close[entry] - 1) * before).max()),
+                    "is_open": is_open,
+                }
+            )
+            entry = None
+        if entry is None and now != 0 and not last:
+            entry = bar
+    return trades
+
+
+@pytest.mark.parametrize("cost_bps", [0, 7])
+def test_trades_are_those_of_a_walk(run, cost_bps):
+    workspace, signals = run
+    for i in range(COUNT):
+        found = workspace.signalbook.ok(
+            "trace", f"strategy_{i}", "--store", workspace.store, "--trades", "--cost-bps", cost_bps, "--format", "json"
+        ).json  # fmt: skip
+        expected = walk(signals[:, i], workspace.bars, cost_bps / 1e4)
+        assert len(found) == len(expected) and (len(found) > 5 or i == 5)
+        for trade, known in zip(found, expected):
+            for name, value in known.items():
+                if isinstance(value, float):
+                    assert trade[name] == pytest.approx(value, abs=1e-12), (i, name, trade, known)
+                else:
+                    assert trade[name] == value, (i, name, trade, known)
+            times = workspace.bars["timestamp"].to_numpy()
+            assert np.datetime64(trade["entry_ts"].rstrip("Z")) == times[trade["entry_idx"]]
+            assert trade["entry_px"] == workspace.bars["close"][trade["entry_idx"]].as_py()
+
+
+def test_a_trace_that_was_cut_off_is_marked_where_it_ends(workspace):
+    bars = workspace.write("bars.parquet", make_bars(50))
+    rows = [
+        {"strategy_id": "a", "idx": 3, "val": 1, "config": {"sma": {"window": 3}}},
+        {"strategy_id": "a", "idx": 20, "val": 1},
+    ]
+    command = ["record", "--run", workspace.store / "run_1", "--bars", bars, "--symbol", "SPY", "--timeframe", "5m"]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert workspace.signalbook(*command, "--signals", "-", stdin=text).code == 1
+    workspace.signalbook.ok("recover", workspace.store / "run_1")
+    (trade,) = workspace.signalbook.ok("trace", "a", "--store", workspace.store, "--trades", "--format", "json").json
+    assert (trade["entry_idx"], trade["exit_idx"], trade["is_open"]) == (3, 20, True)
+
+
+def test_what_has_no_trades_is_refused(run):
+    workspace, _ = run
+    trace = ["trace", "strategy_0", "--store", workspace.store]
+    outcome = workspace.signalbook(*trace, "--trades", "--dense")
+    assert outcome.code == 2 and "--dense or --trades, not both" in outcome.err
+    outcome = workspace.signalbook(*trace, "--cost-bps", "5")
+    assert outcome.code == 2 and "--cost-bps is for --trades" in outcome.err
+    (file, *_) = sorted(workspace.store.glob("run_1/traces/**/*.parquet"))
+    outcome = workspace.signalbook("trace", file, "--trades")
+    assert outcome.code == 2 and "--trades needs the bars" in outcome.err
+    signals = 'strategy_id,idx,val,config\nregime,2,calm,"{""regime"":{}}"\n'
+    workspace.record(signals=signals, run="run_2", form="csv")
+    outcome = workspace.signalbook("trace", "regime", "--store", workspace.store, "--trades")
+    assert outcome.code == 2 and "strategy regime" in outcome.err and "label" in outcome.err, outcome.err
