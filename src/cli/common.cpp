@@ -42,6 +42,22 @@ Result<Scope> find_scope(const CommonOptions& options, StoreCheck check) {
   return locate_scope(posix_file_system(), directory.empty() ? "." : directory, check);
 }
 
+Result<std::string> find_run_directory(const std::string& run, const CommonOptions& options) {
+  std::string path = run;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  SB_ASSIGN_OR_RETURN(const bool is_path, posix_file_system().directory_exists(path));
+  if (is_path) return path;
+  const Result<Scope> scope = find_scope(options);
+  if (scope.ok()) {
+    const std::string in_store = join_path(scope->store_path == "." ? "" : scope->store_path, path);
+    SB_ASSIGN_OR_RETURN(const bool exists, posix_file_system().directory_exists(in_store));
+    if (exists) return in_store;
+  }
+  return Status::not_found(
+      scope.ok() ? fmt::format("there is no run {}, neither here nor in {}", run, scope->store_path)
+                 : fmt::format("there is no run {} here, and no store to look for it in: name one with --store", run));
+}
+
 int terminal_width() {
   if (::isatty(STDOUT_FILENO) == 0) return 0;
   winsize size = {};

@@ -26,6 +26,9 @@ struct CommonOptions {
 
 Result<Scope> find_scope(const CommonOptions& options, StoreCheck check = StoreCheck::version);
 
+// A run named by its directory or, in the store of the options, by its name. NotFound when there is no such directory.
+Result<std::string> find_run_directory(const std::string& run, const CommonOptions& options);
+
 Result<OutputFormat> parse_format(const std::string& name);
 
 // Columns of the terminal that standard output is; 0 when it is none, and nothing is to be shortened.

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
-#include "cli/recovery_text.h"
 #include "format/content_hash.h"
 #include "format/strategy_identity.h"
 #include "ingest/bars_input.h"
@@ -32,8 +31,9 @@ const char* name_of(State state) {
 
 Result<CompletedTraces> read_completed(const ContainsOptions& options) {
   FileSystem& files = posix_file_system();
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings, left_out;
   SB_ASSIGN_OR_RETURN(const Bars bars, read_bars_input(options.bars, options.symbol, options.timeframe, &warnings));
+  for (const std::string& warning : warnings) print_note(options.common, "warning: " + warning);
   CompletedTraces completed(to_hex(data_id(bars)), options.code_version);
   if (!options.run.empty()) {
     SB_ASSIGN_OR_RETURN(const std::string run, find_run_directory(options.run, options.common));
@@ -41,8 +41,8 @@ Result<CompletedTraces> read_completed(const ContainsOptions& options) {
     return completed;
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(options.common));
-  SB_RETURN_IF_ERROR(completed.add_store(files, scope.store_path, &warnings));
-  for (const std::string& warning : warnings) print_note(options.common, "left out: " + warning);
+  SB_RETURN_IF_ERROR(completed.add_store(files, scope.store_path, &left_out));
+  for (const std::string& reason : left_out) print_note(options.common, "left out: " + reason);
   return completed;
 }
 

@@ -12,9 +12,6 @@
 
 namespace signalbook::cli {
 
-// A run named by its directory or, in the store of the options, by its name. NotFound when there is no such directory.
-Result<std::string> find_run_directory(const std::string& run, const CommonOptions& options);
-
 // A line of standard output, indented, such as "  damage   traces/...: missing". For people: control characters are
 // escaped.
 void print_fact(const std::string& name, const std::string& text);

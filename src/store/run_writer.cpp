@@ -268,7 +268,7 @@ Status RunWriter::finish_trace(size_t trace) {
 
 Status RunWriter::end_input() {
   for (size_t trace = 0; trace < traces_.size(); ++trace) SB_RETURN_IF_ERROR(finish_trace(trace));
-  journal_->batch().input_ended = true;
+  if (!input_ended_) journal_->batch().input_ended = true;  // once is enough
   input_ended_ = true;
   return Status();
 }

@@ -21,10 +21,9 @@ Result<bool> is_run(FileSystem& files, const std::string& directory) {
   return files.file_exists(join_path(directory, file::kStrategyIndex));
 }
 
-// What its writers have said so far lies in it: they are at work, or have died.
-Result<bool> is_unfinished_run(FileSystem& files, const std::string& directory) {
-  SB_ASSIGN_OR_RETURN(const bool is_finished, is_run(files, directory));
-  return is_finished ? false : files.directory_exists(journal_directory(directory));
+// What its writers have said so far lies in it: where it is no run yet, they are at work or have died.
+Result<bool> has_journals(FileSystem& files, const std::string& directory) {
+  return files.directory_exists(journal_directory(directory));
 }
 
 // A store that a newer program wrote may hold what this one would misread.
@@ -46,8 +45,8 @@ Result<bool> holds_runs(FileSystem& files, const std::string& directory) {
     const std::string path = join_path(directory, entry.name);
     SB_ASSIGN_OR_RETURN(const bool is_finished, is_run(files, path));
     if (is_finished) return true;
-    SB_ASSIGN_OR_RETURN(const bool is_unfinished, is_unfinished_run(files, path));
-    if (is_unfinished) return true;
+    SB_ASSIGN_OR_RETURN(const bool is_begun, has_journals(files, path));
+    if (is_begun) return true;
   }
   return false;
 }
@@ -108,8 +107,8 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory, Stor
     if (store) return checked(files, {.store_path = candidate, .run_path = run}, check);
     SB_ASSIGN_OR_RETURN(const bool is_a_run, is_run(files, candidate));
     if (is_a_run && !run) run = candidate;
-    SB_ASSIGN_OR_RETURN(const bool is_unfinished, is_unfinished_run(files, candidate));
-    if (is_unfinished) {
+    SB_ASSIGN_OR_RETURN(const bool is_begun, has_journals(files, candidate));
+    if (is_begun && !is_a_run) {
       return Status::not_found(fmt::format(
           "{} is no finished run: it is being recorded, or its recording died; signalbook recover finishes it, record "
           "--resume goes on with it",
@@ -169,8 +168,8 @@ Status no_finished_run(FileSystem& files, const std::string& store_path) {
   std::vector<std::string> names;
   for (const DirectoryEntry& entry : entries) {
     if (!entry.is_directory) continue;
-    SB_ASSIGN_OR_RETURN(const bool is_unfinished, is_unfinished_run(files, join_path(store_path, entry.name)));
-    if (is_unfinished) names.push_back(entry.name);
+    SB_ASSIGN_OR_RETURN(const bool is_begun, has_journals(files, join_path(store_path, entry.name)));
+    if (is_begun) names.push_back(entry.name);
   }
   if (names.empty()) {
     return Status::not_found(fmt::format("no finished run in {}: write one with signalbook record", store_path));

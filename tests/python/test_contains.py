@@ -140,6 +140,16 @@ def test_a_damaged_run_is_left_out_and_told(recorded):
     assert outcome.code == 3 and "strategy_index.parquet" in outcome.err
 
 
+@pytest.mark.parametrize("where", ["--run", "--store"])
+def test_a_warning_of_the_bars_is_no_run_that_was_left_out(recorded, where):
+    lines = ["timestamp,open,high,low,close", "2024-03-26 13:30:00,1,1,1,1", "2024-03-26 13:35:00,1,1,1,1"]
+    bars = recorded.write("naive.csv", "\n".join(lines) + "\n")
+    place = recorded.store / "run_1" if where == "--run" else recorded.store
+    command = ["contains", recorded.write("asked.json", make_strategies(1)), "--bars", bars, *FEED, where, place]
+    outcome = recorded.signalbook.ok(*command)
+    assert "warning: " in outcome.err and "UTC" in outcome.err and "left out" not in outcome.err, outcome.err
+
+
 @pytest.mark.parametrize(
     ("strategies", "bars", "words"),
     [
