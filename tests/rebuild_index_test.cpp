@@ -196,9 +196,8 @@ TEST(RebuildIndex, AnyByteOfATraceMayBeAnother) {
   const IndexRow wanted = RunReader::open(disk, kRun).value()->rows().front();
   const std::string path = join_path(kRun, wanted.trace_path);
   const std::string bytes = disk.read_file(path).value();
-  const size_t step = std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr ? 1 : 5;
   size_t refused = 0, looked_at = 0;
-  for (size_t place = 0; place < bytes.size(); place += step) {
+  for (size_t place = 0; place < bytes.size(); ++place) {
     std::string other = bytes;
     other[place] = static_cast<char>(other[place] ^ 0x01);
     replace(disk, path, other);
