@@ -174,7 +174,7 @@ def test_writers_that_are_killed_lose_nothing(tmp_path, signalbook, uninterrupte
     sweep = Sweep(tmp_path / "killed", signalbook)
     kills = Budget(KILLS)
     assert sweep.work(0.12 if not LONG else 0.25, kills) > 0
-    assert kills.left < KILLS / 2, "there were hardly any kills"
+    assert KILLS - kills.left >= (200 if LONG else 13), "there were hardly any kills"
     # Kills of those who finish the run, at any of the calls by which they change the disk.
     dice = random.Random(5)
     for _ in range(60 if LONG else 12):
