@@ -10,7 +10,7 @@ FORMAT = {"base"}
 ANALYTICS = FORMAT | {"format"}
 STORE = ANALYTICS | {"analytics", "journal"}
 MIDDLE = STORE | {"store"}
-DOORS = MIDDLE | {"ingest", "migrate", "query", "demo"}
+DOORS = MIDDLE | {"ingest", "migrate", "query", "study", "demo"}
 MAY_INCLUDE = {
     "base": set(),
     "format": FORMAT,
@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "store": STORE,
     "ingest": MIDDLE,
     "migrate": MIDDLE,
+    "study": MIDDLE,
     "query": MIDDLE,
     "cli": DOORS,
     "python": DOORS,

@@ -67,8 +67,8 @@ void check_one(uint64_t seed) {
   const SignalChanges changes = random_trace(random, bars);
   std::optional<BarWindow> window;
   if (integer(random, 0, 3) == 0) {
-    window = {.first = integer(random, 0, bars - 1), .last = 0};
-    window->last = integer(random, window->first, bars - 1);
+    window = {.begin = integer(random, 0, bars - 1), .end = 0};
+    window->end = integer(random, window->begin + 1, bars);
   }
   const auto series = PriceSeries::make(close, window);
   ASSERT_TRUE(series.ok()) << series.status().message();
@@ -78,9 +78,9 @@ void check_one(uint64_t seed) {
       one_of(random, {true, false}) ? std::span<const double>(tables) : MetricsKernel::kUsualPositions);
   ASSERT_TRUE(kernel.ok()) << kernel.status().message();
 
-  const BarWindow all = window.value_or(BarWindow{.first = 0, .last = bars - 1});
+  const BarWindow all = window.value_or(BarWindow{.begin = 0, .end = bars});
   const auto part = [&](const std::vector<double>& column) {
-    return std::vector<double>(column.begin() + all.first, column.begin() + all.last + 1);
+    return std::vector<double>(column.begin() + all.begin, column.begin() + all.end);
   };
   const DenseMetrics expected = dense_metrics(part(dense_positions(changes, bars)), part(close), terms);
   const auto got = kernel->compute(changes);
@@ -279,7 +279,7 @@ TEST(Metrics, CostsRuinToo) {
 TEST(Metrics, AWindowStandsAlone) {
   // What is held when it begins is entered, and paid, at its first close.
   const std::vector<double> close = {100, 105, 103, 108, 104, 110};
-  const auto series = PriceSeries::make(close, BarWindow{.first = 2, .last = 4});
+  const auto series = PriceSeries::make(close, BarWindow{.begin = 2, .end = 5});
   const auto kernel = MetricsKernel::make(*series, {.cost = 0.001, .bars_per_year = 6});
   const auto window = kernel->compute(trace({0, 3, 5}, {1, -1, 0}));
   ASSERT_TRUE(window.ok());
@@ -314,12 +314,12 @@ TEST(Metrics, RefusesPricesThatAreNone) {
     const auto series = PriceSeries::make(std::vector<double>{1, 2, price, 3});
     ASSERT_EQ(series.status().code(), StatusCode::invalid);
     EXPECT_TRUE(series.status().message().starts_with("bar 2: its close is ")) << series.status().message();
-    EXPECT_TRUE(PriceSeries::make(std::vector<double>{1, 2, price, 3}, BarWindow{.first = 3, .last = 3}).ok());
+    EXPECT_TRUE(PriceSeries::make(std::vector<double>{1, 2, price, 3}, BarWindow{.begin = 3, .end = 4}).ok());
   }
   const std::vector<double> close = {1, 2};
-  EXPECT_FALSE(PriceSeries::make(close, BarWindow{.first = 1, .last = 2}).ok());
-  EXPECT_FALSE(PriceSeries::make(close, BarWindow{.first = 1, .last = 0}).ok());
-  EXPECT_FALSE(PriceSeries::make(close, BarWindow{.first = -1, .last = 0}).ok());
+  EXPECT_FALSE(PriceSeries::make(close, BarWindow{.begin = 1, .end = 3}).ok());
+  EXPECT_FALSE(PriceSeries::make(close, BarWindow{.begin = 1, .end = 1}).ok());
+  EXPECT_FALSE(PriceSeries::make(close, BarWindow{.begin = -1, .end = 1}).ok());
   EXPECT_FALSE(PriceSeries::make(Bars{.open = {1}, .high = {}, .low = {}, .close = {1, 2}}).ok());
 }
 
@@ -364,13 +364,13 @@ TEST(Metrics, WithoutBarsTradesAreKnown) {
 
 TEST(Metrics, DefinitionNamesWhatFiguresDependOn) {
   const std::vector<double> close = {1, 2, 3};
-  const auto all = PriceSeries::make(close), part = PriceSeries::make(close, BarWindow{.first = 1, .last = 2});
+  const auto all = PriceSeries::make(close), part = PriceSeries::make(close, BarWindow{.begin = 1, .end = 3});
   const MetricsOptions options = {.cost = 0.0005, .bars_per_year = 19656};
-  EXPECT_EQ(metrics_definition(options, &*all),
+  EXPECT_EQ(metrics_definition(options, all->window()),
             R"({"equation":1,"prices":"close","cost":0.0005,"capital":100000,"risk_free_rate":0,)"
             R"("bars_per_year":19656,"window":null})");
-  EXPECT_TRUE(metrics_definition(options, &*part).ends_with(R"("window":[1,2]})"));
-  EXPECT_EQ(metrics_definition(options, nullptr), R"({"equation":1,"prices":"px","cost":0.0005})");
+  EXPECT_TRUE(metrics_definition(options, part->window()).ends_with(R"("window":[1,2]})"));
+  EXPECT_EQ(metrics_definition_without_bars(options.cost), R"({"equation":1,"prices":"px","cost":0.0005})");
 }
 
 }  // namespace

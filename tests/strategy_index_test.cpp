@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "format/strategy_identity.h"
+#include "store/metric_set.h"
 #include "store/parameter_columns.h"
 #include "store/table_file.h"
 #include "support/small_run.h"
@@ -130,7 +131,7 @@ TEST(StrategyIndex, ReadsBackWhatItWrote) {
   empty.strategy_type = "rsi";
   std::vector<IndexRow> rows = {full_row(), empty};
   sort_index(rows);
-  const auto read = decode_index(encode_index(rows).value(), "strategy_index.parquet");
+  const auto read = decode_index(encode_index(rows, {}).value(), "strategy_index.parquet");
   ASSERT_TRUE(read.ok()) << read.status().message();
   ASSERT_EQ(read->size(), 2u);
   for (size_t i = 0; i < 2; ++i) {
@@ -206,7 +207,7 @@ struct OpenIndex {
 };
 
 OpenIndex open_index(const std::vector<IndexRow>& rows) {
-  OpenIndex index = {.bytes = encode_index(rows).value(), .reader = nullptr};
+  OpenIndex index = {.bytes = encode_index(rows, {}).value(), .reader = nullptr};
   index.reader = parquet::ParquetFileReader::Open(std::make_shared<arrow::io::BufferReader>(
       std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(index.bytes.data()), index.bytes.size())));
   return index;

@@ -118,7 +118,7 @@ TEST(Trades, GivenPricesTakeThePlaceOfCloses) {
 
 TEST(Trades, AWindowCountsBarsOfTheFeed) {
   const auto series =
-      PriceSeries::make(std::vector<double>{100, 105, 103, 108, 104, 110}, BarWindow{.first = 2, .last = 4});
+      PriceSeries::make(std::vector<double>{100, 105, 103, 108, 104, 110}, BarWindow{.begin = 2, .end = 5});
   const auto trades = list_trades(trace({0, 3}, {1, 0}), *series, 0);
   ASSERT_TRUE(trades.ok());
   ASSERT_EQ(trades->size(), 1);

@@ -20,6 +20,7 @@
 #include "format/content_hash.h"
 #include "format/strategy_identity.h"
 #include "format/strategy_parameters.h"
+#include "store/metric_set.h"
 #include "store/run_reader.h"
 #include "store/strategy_components.h"
 #include "store/table_file.h"
@@ -320,7 +321,7 @@ class ForgedRun : public VerifyRun {
     for (const IndexRow& row : rows_) description_.change_count += row.change_count;
     const std::pair<const char*, std::string> tables[] = {
         {"strategy_components.parquet", encode_components(components_).value()},
-        {"strategy_index.parquet", encode_index(rows_).value()}};
+        {"strategy_index.parquet", encode_index(rows_, {}).value()}};
     for (const auto& [name, bytes] : tables) {
       write(run_path() + "/" + name, bytes);
       description_.files.push_back(

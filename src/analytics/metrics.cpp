@@ -8,6 +8,7 @@
 #include "analytics/drawdown_walk.h"
 #include "analytics/metrics_parts.h"
 #include "analytics/stretches.h"
+#include "analytics/what_if.h"
 
 namespace signalbook {
 
@@ -178,13 +179,20 @@ Result<Metrics> metrics_without_bars(const SignalChanges& changes, std::span<con
   return metrics;
 }
 
-std::string metrics_definition(const MetricsOptions& options, const PriceSeries* series) {
-  if (series == nullptr) return fmt::format(R"({{"equation":1,"prices":"px","cost":{}}})", options.cost);
-  const auto window = series->window();
-  return fmt::format(
-      R"({{"equation":1,"prices":"close","cost":{},"capital":{},"risk_free_rate":{},"bars_per_year":{},"window":{}}})",
+std::string metrics_definition(const MetricsOptions& options, std::optional<BarWindow> window, const ExitRules* exits) {
+  std::string text = fmt::format(
+      R"({{"equation":1,"prices":"close","cost":{},"capital":{},"risk_free_rate":{},"bars_per_year":{},"window":{})",
       options.cost, options.capital, options.risk_free_rate, options.bars_per_year,
-      window ? fmt::format("[{},{}]", window->first, window->last) : "null");
+      window ? fmt::format("[{},{}]", window->begin, window->end - 1) : "null");
+  if (exits != nullptr) {
+    text += fmt::format(R"(,"exits":{{"stop":{},"target":{},"trail":{},"slippage":{}}})", exits->stop, exits->target,
+                        exits->trail, exits->slippage);
+  }
+  return text + "}";
+}
+
+std::string metrics_definition_without_bars(double cost) {
+  return fmt::format(R"({{"equation":1,"prices":"px","cost":{}}})", cost);
 }
 
 }  // namespace signalbook

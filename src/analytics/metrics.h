@@ -15,6 +15,8 @@
 
 namespace signalbook {
 
+struct ExitRules;
+
 struct MetricsOptions {
   double cost = 0;            // a side, as a fraction of what is traded: 5 basis points are 0.0005
   double capital = 100'000;   // what total_pnl is of
@@ -83,7 +85,9 @@ Result<Metrics> metrics_without_bars(const SignalChanges& changes, std::span<con
                                      double cost);
 
 // Everything that figures depend on beside trace and prices, as one line of JSON; equal text, comparable figures.
-// No series: figures without bars.
-std::string metrics_definition(const MetricsOptions& options, const PriceSeries* series);
+// `window` where it is not all of the feed, `exits` where they were laid over the trace.
+std::string metrics_definition(const MetricsOptions& options, std::optional<BarWindow> window,
+                               const ExitRules* exits = nullptr);
+std::string metrics_definition_without_bars(double cost);
 
 }  // namespace signalbook

@@ -32,11 +32,11 @@ Result<PriceSeries> PriceSeries::make(std::span<const double> open, std::span<co
                                       std::span<const double> low, std::span<const double> close,
                                       std::optional<BarWindow> window) {
   const auto feed_size = static_cast<int64_t>(close.size());
-  if (window && (window->first < 0 || window->last < window->first || window->last >= feed_size)) {
+  if (window && (window->begin < 0 || window->end <= window->begin || window->end > feed_size)) {
     return Status::invalid(
-        fmt::format("bars {} to {} are no window of a feed with {} bars", window->first, window->last, feed_size));
+        fmt::format("bars {} to {} are no window of a feed with {} bars", window->begin, window->end - 1, feed_size));
   }
-  const BarIndex first = window ? window->first : 0, end = window ? window->last + 1 : feed_size;
+  const BarIndex first = window ? window->begin : 0, end = window ? window->end : feed_size;
   const auto part = [&](std::span<const double> column) {
     return column.empty() ? column : column.subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
   };

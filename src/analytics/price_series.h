@@ -6,17 +6,12 @@
 #include <vector>
 
 #include "analytics/wide.h"
+#include "analytics/windows.h"
 #include "base/status.h"
 #include "format/bars.h"
 #include "format/signal.h"
 
 namespace signalbook {
-
-// Bars of a feed, both ends included.
-struct BarWindow {
-  BarIndex first = 0, last = 0;
-  bool operator==(const BarWindow&) const = default;
-};
 
 // The prices of a feed, or of a window of it, prepared once for all strategies. Bars of a series count from 0 at the
 // beginning of the window; traces keep counting from the feed's first bar.

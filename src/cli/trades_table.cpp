@@ -27,7 +27,7 @@ Result<Table> trades_table(const Trace& trace, const Bars& bars, int64_t bar_cou
     // A trace that was cut off is marked where it ends.
     const bool is_cut = bar_count < static_cast<int64_t>(bars.size());
     const std::optional<BarWindow> window =
-        is_cut ? std::optional(BarWindow{.first = 0, .last = bar_count - 1}) : std::nullopt;
+        is_cut ? std::optional(BarWindow{.begin = 0, .end = bar_count}) : std::nullopt;
     SB_ASSIGN_OR_RETURN(const PriceSeries series, PriceSeries::make(bars, window));
     SB_ASSIGN_OR_RETURN(trades, list_trades(trace.changes, series, cost, fills_of(trace, bars)));
   }

@@ -42,6 +42,7 @@ inline constexpr const char* kStrategyComponents = "strategy_components.parquet"
 inline constexpr const char* kCatalogDirectory = "catalog";
 inline constexpr const char* kBarsDirectory = "bars";
 inline constexpr const char* kTracesDirectory = "traces";
+inline constexpr const char* kMetricsDirectory = "metrics";
 }  // namespace file
 
 }  // namespace signalbook

@@ -18,6 +18,7 @@
 #include "format/strategy_tree.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
+#include "store/metric_set.h"
 #include "store/parse_time.h"
 #include "store/run_journals.h"
 #include "store/strategy_components.h"
@@ -145,9 +146,12 @@ class Rebuild {
   }
 
  private:
+  using TraceKey = std::tuple<std::string, Digest>;  // trace_path and file_sha256: this very trace
+
   Status read_traces();
   Status read_old_description(const RunDescription* fallback);
   void add_what_the_index_knew();
+  MetricSet metrics_of_rows() const;
   Status describe_feeds();
   Result<std::string> encode_strategy_components() const;
   Status write_tables();
@@ -160,6 +164,7 @@ class Rebuild {
   std::vector<IndexRow> rows_;
   RunDescription description_;
   std::vector<LostFile> damaged_traces_;
+  std::map<TraceKey, std::pair<Metrics, std::string>> old_metrics_;  // with their definitions
 };
 
 Status Rebuild::read_traces() {
@@ -208,11 +213,10 @@ Status Rebuild::read_old_description(const RunDescription* fallback) {
   return Status();
 }
 
-// Aliases and the ends that were said stand in the index alone. A row of an older one counts where it tells of this
-// very trace, also when the rest of that index is not what was written.
+// Aliases, metrics and the ends that were said stand in the index alone. A row of an older one counts where it tells of
+// this very trace, also when the rest of that index is not what was written.
 void Rebuild::add_what_the_index_knew() {
-  using Key = std::tuple<std::string, Digest>;
-  std::map<Key, IndexRow> known;
+  std::map<TraceKey, IndexRow> known;
   const std::string path = join_path(run_path_, file::kStrategyIndex);
   bool is_read = false;
   for (const std::string& name : {path + std::string(kTemporarySuffix), path}) {
@@ -221,9 +225,12 @@ void Rebuild::add_what_the_index_knew() {
         bytes ? decode_index(*bytes, name) : Result<std::vector<IndexRow>>(Status::not_found(name));
     if (!rows.ok()) continue;
     is_read = true;
-    for (IndexRow& row : *rows) {
-      const Key key(row.trace_path, row.file_sha256);
-      known.insert_or_assign(key, std::move(row));
+    const Result<MetricSet> metrics = decode_index_metrics(*bytes, name);
+    for (size_t i = 0; i < rows->size(); ++i) {
+      const TraceKey key((*rows)[i].trace_path, (*rows)[i].file_sha256);
+      const std::string* const definition = metrics.ok() ? metrics->definition(i) : nullptr;
+      if (definition != nullptr) old_metrics_.insert_or_assign(key, std::pair(metrics->figures[i], *definition));
+      known.insert_or_assign(key, std::move((*rows)[i]));
     }
   }
   for (IndexRow& row : rows_) {
@@ -237,6 +244,17 @@ void Rebuild::add_what_the_index_knew() {
         "no index can be read: other ids of the same configuration (aliases) are lost, and a trace counts as complete "
         "when it was observed to its last bar");
   }
+}
+
+MetricSet Rebuild::metrics_of_rows() const {
+  MetricSet set(rows_.size());
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const auto old = old_metrics_.find({rows_[i].trace_path, rows_[i].file_sha256});
+    if (old == old_metrics_.end()) continue;
+    set.figures[i] = old->second.first;
+    set.set_definition(i, old->second.second);
+  }
+  return set;
 }
 
 Status Rebuild::describe_feeds() {
@@ -307,7 +325,7 @@ Result<std::string> Rebuild::encode_strategy_components() const {
 }
 
 Status Rebuild::write_tables() {
-  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_));
+  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_, metrics_of_rows()));
   SB_ASSIGN_OR_RETURN(const std::string components, encode_strategy_components());
   std::set<std::string> ids;
   for (const IndexRow& row : rows_) {

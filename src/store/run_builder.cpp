@@ -13,6 +13,7 @@
 #include "format/strategy_tree.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
+#include "store/metric_set.h"
 #include "store/store.h"
 
 namespace signalbook {
@@ -228,7 +229,7 @@ void RunBuilder::describe_feeds() {
 Status RunBuilder::write_tables() {
   sort_index(rows_);
   // Components follow the order of the index, whatever the order in which the traces came.
-  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_));
+  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_, {}));
   std::map<Digest, size_t> places;
   for (const IndexRow& row : rows_) places.emplace(row.strategy_digest, places.size());
   std::stable_sort(components_.begin(), components_.end(), [&](const ComponentRow& a, const ComponentRow& b) {

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "format/strategy_identity.h"
 #include "format/trace_schema.h"
+#include "store/metric_set.h"
 #include "store/parameter_columns.h"
 #include "store/table_file.h"
 
@@ -19,14 +20,6 @@ namespace signalbook {
 namespace {
 
 constexpr size_t kValueDigestBytes = 8;
-
-// Always there, NULL until they are computed, so that a query written today runs on every run.
-constexpr const char* kRealMetrics[] = {
-    "total_return", "total_pnl", "annual_return", "annual_volatility", "sharpe_ratio",  "sortino_ratio", "calmar_ratio",
-    "max_drawdown", "win_rate",  "profit_factor", "avg_trade_return",  "avg_bars_held", "exposure",      "turnover"};
-constexpr const char* kCountMetrics[] = {"max_drawdown_bars", "trade_count", "long_trades", "short_trades"};
-
-constexpr const char* kMetricsDefinition = "metrics_definition";
 
 template <typename Bytes>
 std::string to_bytes(const Bytes& bytes, size_t count) {
@@ -114,8 +107,10 @@ TableColumn slice(const TableColumn& column, size_t first, size_t count) {
   return part;
 }
 
-// The columns of these rows; the parameters' come in, because what they are depends on all rows of the index.
-Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parameters) {
+// The columns of these rows, which begin at row `first`; the parameters' come in, because what they are depends on all
+// rows of the index.
+Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parameters, const MetricSet& metrics,
+                 size_t first) {
   Table table;
   const auto integers = [&](const char* name, ColumnType type, auto&& value) {
     TableColumn& column = table.add(name, type);
@@ -158,14 +153,7 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
   integers("change_count", ColumnType::int64, [](const IndexRow& row) { return row.change_count; });
   integers("first_ts", ColumnType::timestamp, [](const IndexRow& row) { return row.first_ts; });
   integers("last_ts", ColumnType::timestamp, [](const IndexRow& row) { return row.last_ts; });
-  for (const char* metric : kRealMetrics) {
-    TableColumn& column = table.add(metric, ColumnType::real);
-    for (size_t i = 0; i < rows.size(); ++i) column.append_null();
-  }
-  for (const char* metric : kCountMetrics) {
-    integers(metric, ColumnType::int64, [](const IndexRow&) { return std::nullopt; });
-  }
-  texts(kMetricsDefinition, [](const IndexRow&) { return std::nullopt; });
+  add_metric_columns(table, metrics, first, rows.size());
   texts("strategy_config", [](const IndexRow& row) { return row.strategy_config; });
   TableColumn& aliases = table.add("aliases", ColumnType::text_list);
   for (const IndexRow& row : rows) aliases.append_list(row.aliases);
@@ -177,33 +165,67 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
 
 }  // namespace
 
-Result<std::string> encode_index(const std::vector<IndexRow>& rows) {
-  const std::vector<TableColumn> parameters = make_parameter_columns(rows);
-  TableFileEncoder encoder({.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}},
-                            .delta_columns = {"trace_id"},
-                            .plain_columns = {"strategy_hash"},
-                            .opaque_columns = {"strategy_id", "strategy_digest", "value_digest", "trace_path",
-                                               "trace_hash", "strategy_config", "file_sha256"},
-                            .lookup_columns = {"strategy_hash"},
-                            .rows_per_group = kRowsPerGroup});
-  // A row group at a time, so that beside the rows and their parameters little is in memory.
+namespace {
+
+TableFileOptions index_file_options() {
+  return {.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)}},
+          .delta_columns = {"trace_id"},
+          .plain_columns = {"strategy_hash"},
+          .opaque_columns = {"strategy_id", "strategy_digest", "value_digest", "trace_path", "trace_hash",
+                             "strategy_config", "file_sha256"},
+          .lookup_columns = {"strategy_hash"},
+          .rows_per_group = kRowsPerGroup};
+}
+
+// A row group at a time, so that beside what they are made of little is in memory.
+template <typename MakeTable>
+Result<std::string> encode_in_groups(size_t row_count, MakeTable&& make_group) {
+  TableFileEncoder encoder(index_file_options());
   size_t first = 0;
   do {
-    const size_t count = std::min(kRowsPerGroup, rows.size() - first);
-    std::vector<TableColumn> parameters_of_group;
-    for (const TableColumn& column : parameters) parameters_of_group.push_back(slice(column, first, count));
-    const std::span<const IndexRow> rows_of_group = std::span(rows).subspan(first, count);
-    SB_RETURN_IF_ERROR(encoder.append(make_table(rows_of_group, std::move(parameters_of_group))));
+    const size_t count = std::min(kRowsPerGroup, row_count - first);
+    SB_RETURN_IF_ERROR(encoder.append(make_group(first, count)));
     first += count;
-  } while (first < rows.size());
+  } while (first < row_count);
   return encoder.finish();
 }
 
-Table index_table(const std::vector<IndexRow>& rows) { return make_table(rows, make_parameter_columns(rows)); }
+}  // namespace
+
+Result<std::string> encode_index(const std::vector<IndexRow>& rows, const MetricSet& metrics) {
+  const std::vector<TableColumn> parameters = make_parameter_columns(rows);
+  return encode_in_groups(rows.size(), [&](size_t first, size_t count) {
+    std::vector<TableColumn> parameters_of_group;
+    for (const TableColumn& column : parameters) parameters_of_group.push_back(slice(column, first, count));
+    return make_table(std::span(rows).subspan(first, count), std::move(parameters_of_group), metrics, first);
+  });
+}
+
+Result<std::string> replace_index_metrics(std::string_view bytes, const std::string& file_name,
+                                          const MetricSet& metrics) {
+  SB_ASSIGN_OR_RETURN(const Table old, decode_table_file(bytes, file_name));
+  if (old.row_count() != metrics.size()) {
+    return Status::damaged(fmt::format("{} has {} rows, not {}", file_name, old.row_count(), metrics.size()));
+  }
+  return encode_in_groups(old.row_count(), [&](size_t first, size_t count) {
+    Table table;
+    for (const TableColumn& column : old.columns) {
+      if (column.name == metric_columns().front()) add_metric_columns(table, metrics, first, count);
+      if (!is_metric_column(column.name)) table.columns.push_back(slice(column, first, count));
+    }
+    return table;
+  });
+}
+
+Table index_table(const std::vector<IndexRow>& rows) { return make_table(rows, make_parameter_columns(rows), {}, 0); }
 
 bool is_metric_column(std::string_view name) {
-  return std::ranges::find(kRealMetrics, name) != std::end(kRealMetrics) ||
-         std::ranges::find(kCountMetrics, name) != std::end(kCountMetrics) || name == kMetricsDefinition;
+  return std::ranges::find(metric_columns(), name) != metric_columns().end();
+}
+
+Result<MetricSet> decode_index_metrics(std::string_view bytes, const std::string& file_name) {
+  SB_ASSIGN_OR_RETURN(const Table table, decode_table_file(bytes, file_name, metric_columns()));
+  return read_metric_columns(table, file_name);
 }
 
 namespace {

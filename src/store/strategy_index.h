@@ -15,6 +15,8 @@
 
 namespace signalbook {
 
+struct MetricSet;
+
 // One trace, as the index of its run tells it.
 struct IndexRow {
   int64_t trace_id = 0;  // its place in the index
@@ -50,17 +52,24 @@ struct IndexRow {
 void sort_index(std::vector<IndexRow>& rows);
 
 // strategy_index.parquet: one row a trace, in the order given; trace_id is that order. The parameters become columns:
-// numbers param_x (DOUBLE), text param_x, or param_x__str beside another type, and so on (docs/format.md).
-Result<std::string> encode_index(const std::vector<IndexRow>& rows);
+// numbers param_x (DOUBLE), text param_x, or param_x__str beside another type, and so on (docs/format.md). The columns
+// of metrics are always there, so that a query written today runs on every run: NULL until they are computed, which is
+// what a set without rows means.
+Result<std::string> encode_index(const std::vector<IndexRow>& rows, const MetricSet& metrics);
 
-// The same rows as they stand in the file, all of its columns.
+// The same rows as they stand in the file, all of its columns, without metrics.
 Table index_table(const std::vector<IndexRow>& rows);
 
 // Whether a column is one of the metrics, NULL until they are computed.
 bool is_metric_column(std::string_view name);
 
-// What encode_index wrote, but for the parameters, which strategy_config holds. Damaged when a column is missing or
-// of another type.
+// What encode_index wrote, but for the parameters, which strategy_config holds, and the metrics. Damaged when a column
+// is missing or of another type.
 Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name);
+Result<MetricSet> decode_index_metrics(std::string_view bytes, const std::string& file_name);
+
+// The same index with other metrics: as if encode_index had got them.
+Result<std::string> replace_index_metrics(std::string_view bytes, const std::string& file_name,
+                                          const MetricSet& metrics);
 
 }  // namespace signalbook

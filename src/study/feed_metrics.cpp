@@ -1,0 +1,118 @@
+#include "study/feed_metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analytics/bars_a_year.h"
+#include "base/time_text.h"
+
+namespace signalbook {
+
+// Prices of a window and the kernel on them, which points to them.
+struct FeedMetrics::Prepared {
+  PriceSeries series;
+  std::optional<MetricsKernel> kernel;
+};
+
+FeedMetrics::~FeedMetrics() = default;
+
+namespace {
+
+BarWindow window_between(const Bars& bars, const MetricTerms& terms) {
+  return bars_between(bars.ts, terms.from.value_or(bars.ts.front()), terms.to.value_or(bars.ts.back() + 1));
+}
+
+// The price at which each change was filled; none where all were filled at the close.
+std::vector<double> prices_off_the_close(const Trace& trace, const Bars& bars) {
+  const std::vector<BarIndex>& idx = trace.changes.idx;
+  const auto close = [&](size_t k) { return bars.close[static_cast<size_t>(idx[k])]; };
+  bool is_off = false;
+  for (size_t k = 0; k < trace.px.size(); ++k) is_off |= trace.px[k] == trace.px[k] && trace.px[k] != close(k);
+  if (!is_off) return {};
+  std::vector<double> prices = trace.px;
+  for (size_t k = 0; k < prices.size(); ++k) {
+    if (prices[k] != prices[k]) prices[k] = close(k);  // not known in older files
+  }
+  return prices;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FeedMetrics>> FeedMetrics::make(const Bars* bars, const MetricTerms& terms) {
+  std::unique_ptr<FeedMetrics> feed(new FeedMetrics(bars, terms));
+  if (terms.without_bars) return feed;
+  feed->bars_per_year_ = terms.bars_per_year.value_or(measure_bars_a_year(bars->ts));
+  feed->asked_ = window_between(*bars, terms);
+  if (feed->asked_.size() <= 0) {
+    return Status::not_found(fmt::format("{} {} has no bar in that time; its bars are from {} to {}", bars->symbol,
+                                         bars->timeframe, format_time(bars->ts.front()), format_time(bars->ts.back())));
+  }
+  SB_ASSIGN_OR_RETURN(feed->whole_, feed->prepare(feed->asked_, /*with_tables=*/true));
+  return feed;
+}
+
+MetricsOptions FeedMetrics::options() const {
+  return {.cost = terms_.cost,
+          .capital = terms_.capital,
+          .risk_free_rate = terms_.risk_free_rate,
+          .bars_per_year = bars_per_year_};
+}
+
+BarWindow FeedMetrics::window_of(int64_t bar_count) const {
+  return {.begin = asked_.begin, .end = std::min(asked_.end, bar_count)};
+}
+
+std::optional<BarWindow> FeedMetrics::unless_all(BarWindow window) const {
+  return window.size() == static_cast<int64_t>(bars_->size()) ? std::nullopt : std::optional(window);
+}
+
+Result<std::unique_ptr<FeedMetrics::Prepared>> FeedMetrics::prepare(BarWindow window, bool with_tables) const {
+  auto prepared = std::make_unique<Prepared>();
+  SB_ASSIGN_OR_RETURN(prepared->series, PriceSeries::make(*bars_, unless_all(window)));
+  SB_ASSIGN_OR_RETURN(MetricsKernel kernel,
+                      MetricsKernel::make(prepared->series, options(),
+                                          with_tables ? std::span<const double>(MetricsKernel::kUsualPositions)
+                                                      : std::span<const double>()));
+  prepared->kernel.emplace(std::move(kernel));
+  return prepared;
+}
+
+std::optional<std::string> FeedMetrics::definition(int64_t bar_count) const {
+  if (terms_.without_bars) return metrics_definition_without_bars(terms_.cost);
+  const BarWindow window = window_of(bar_count);
+  if (window.size() <= 0) return std::nullopt;
+  return metrics_definition(options(), unless_all(window), terms_.has_exits() ? &terms_.exits : nullptr);
+}
+
+Result<std::optional<Metrics>> FeedMetrics::compute(const Trace& trace, int64_t bar_count) const {
+  if (terms_.without_bars) {
+    SB_ASSIGN_OR_RETURN(const Metrics figures, metrics_without_bars(trace.changes, trace.px, bar_count, terms_.cost));
+    return std::optional(figures);
+  }
+  const BarWindow window = window_of(bar_count);
+  if (window.size() <= 0) return std::optional<Metrics>();
+  std::unique_ptr<Prepared> part;
+  if (window != asked_) {
+    SB_ASSIGN_OR_RETURN(part, prepare(window, /*with_tables=*/false));
+  }
+  SB_ASSIGN_OR_RETURN(const Metrics figures, figures_of(trace, part ? *part : *whole_));
+  return std::optional(figures);
+}
+
+Result<Metrics> FeedMetrics::figures_of(const Trace& trace, const Prepared& prepared) const {
+  const MetricsKernel& kernel = *prepared.kernel;
+  if (terms_.has_exits()) {
+    SB_ASSIGN_OR_RETURN(const WhatIf outcome, apply_exits(trace.changes, prepared.series, terms_.cost, terms_.exits));
+    return kernel.compute_with_fills(outcome.changes, outcome.fills, outcome.trades);
+  }
+  // The kernel looks at no bar of a change that it has not checked, so neither may this.
+  SB_RETURN_IF_ERROR(check_positions(trace.changes, prepared.series));
+  const std::vector<double> prices = prices_off_the_close(trace, *bars_);
+  if (prices.empty()) return kernel.compute(trace.changes);
+  SB_ASSIGN_OR_RETURN(const std::vector<Trade> trades,
+                      list_trades(trace.changes, prepared.series, terms_.cost, prices));
+  return kernel.compute_with_fills(trace.changes, {}, trades);
+}
+
+}  // namespace signalbook
