@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 #include <tuple>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/time_text.h"
@@ -20,6 +21,8 @@
 #include "store/bars_file.h"
 #include "store/metric_set.h"
 #include "store/parse_time.h"
+#include "store/replace_run_file.h"
+#include "store/run_files.h"
 #include "store/run_journals.h"
 #include "store/strategy_components.h"
 #include "store/table_file.h"
@@ -139,7 +142,7 @@ class Rebuild {
     SB_RETURN_IF_ERROR(describe_feeds());
     sort_index(rows_);
     SB_RETURN_IF_ERROR(write_tables());
-    SB_RETURN_IF_ERROR(lost_.take(damaged_traces_));
+    SB_RETURN_IF_ERROR(lost_.take(damaged_files_));
     report_.moved = lost_.moved();
     report_.changed = report_.changed || !report_.moved.empty();
     return std::move(report_);
@@ -154,6 +157,7 @@ class Rebuild {
   MetricSet metrics_of_rows() const;
   Status describe_feeds();
   Result<std::string> encode_strategy_components() const;
+  Status keep_other_files();
   Status write_tables();
 
   FileSystem& files_;
@@ -163,8 +167,9 @@ class Rebuild {
   RebuildReport report_;
   std::vector<IndexRow> rows_;
   RunDescription description_;
-  std::vector<LostFile> damaged_traces_;
   std::map<TraceKey, std::pair<Metrics, std::string>> old_metrics_;  // with their definitions
+  std::vector<RunDescription::File> old_files_, other_files_;        // beside run.json; without index and components
+  std::vector<LostFile> damaged_files_;
 };
 
 Status Rebuild::read_traces() {
@@ -179,7 +184,7 @@ Status Rebuild::read_traces() {
     report_.damage.push_back(row.status().message() + "; left out");
     std::string why = row.status().message();
     if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
-    damaged_traces_.push_back({.path = path, .why = std::move(why)});
+    damaged_files_.push_back({.path = path, .why = std::move(why)});
   }
   if (!rows_.empty()) return Status();
   return Status::not_found(paths.empty() ? fmt::format("{} has no trace to make an index of", run_path_)
@@ -209,7 +214,7 @@ Status Rebuild::read_old_description(const RunDescription* fallback) {
         "run.json cannot be read: tags, note and code_version of the run are lost; created_at is the traces'");
   }
   description_.run_id = file_name_of(run_path_);
-  description_.files.clear();
+  old_files_ = std::exchange(description_.files, {});
   return Status();
 }
 
@@ -324,60 +329,60 @@ Result<std::string> Rebuild::encode_strategy_components() const {
   return encode_components(components);
 }
 
+// What run.json names beside index and components (metric sets) and is whole stays named.
+Status Rebuild::keep_other_files() {
+  for (RunDescription::File& entry : old_files_) {
+    if (entry.path == file::kStrategyComponents || entry.path == file::kStrategyIndex) continue;
+    const Result<std::string> bytes = files_.read_file(join_path(run_path_, entry.path));
+    if (bytes.status().code() == StatusCode::io_error) return bytes.status();
+    if (bytes.ok() && is_run_file(entry, *bytes)) {
+      const RunDescription::FileVersion version = version_of(*bytes);
+      other_files_.push_back({.path = entry.path, .size = version.size, .sha256 = version.sha256});
+      continue;
+    }
+    report_.damage.push_back(
+        fmt::format("{}: {}; left out", entry.path, bytes.ok() ? "not the bytes that run.json speaks of" : "missing"));
+    if (bytes.ok()) damaged_files_.push_back({.path = entry.path, .why = "not the bytes that run.json spoke of"});
+  }
+  return Status();
+}
+
 Status Rebuild::write_tables() {
   SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_, metrics_of_rows()));
   SB_ASSIGN_OR_RETURN(const std::string components, encode_strategy_components());
-  std::set<std::string> ids;
   for (const IndexRow& row : rows_) {
-    ids.insert(row.strategy_id);
-    ids.insert(row.aliases.begin(), row.aliases.end());
-    report_.summary.change_count += row.change_count;
     report_.summary.incomplete_count += row.complete ? 0 : 1;
     report_.summary.file_bytes += row.file_size;
     if (row.observed_from) report_.summary.signal_count += *row.observed_to - *row.observed_from + 1;
   }
-  report_.summary.trace_count = static_cast<int64_t>(rows_.size());
-  report_.summary.strategy_count = static_cast<int64_t>(ids.size());
-  description_.strategy_count = report_.summary.strategy_count;
-  description_.trace_count = report_.summary.trace_count;
-  description_.change_count = report_.summary.change_count;
+  count_rows(rows_, description_);
+  report_.summary.change_count = description_.change_count;
+  report_.summary.trace_count = description_.trace_count;
+  report_.summary.strategy_count = description_.strategy_count;
+  SB_RETURN_IF_ERROR(keep_other_files());
+
+  // What is there already in these bytes stays.
+  std::vector<NewRunFile> changed;
+  std::vector<LostFile> replaced;
+  const auto is_new = [&](const std::string& name, const std::string& bytes) {
+    const std::optional<std::string> old = read_if_there(files_, join_path(run_path_, name));
+    if (old && *old != bytes) replaced.push_back({.path = name, .why = "made anew from the traces", .is_copied = true});
+    return old != bytes;
+  };
   for (const auto& [name, bytes] :
        {std::pair(file::kStrategyComponents, &components), std::pair(file::kStrategyIndex, &index)}) {
-    description_.files.push_back(
-        {.path = name, .size = static_cast<int64_t>(bytes->size()), .sha256 = to_hex(sha256(*bytes))});
+    if (is_new(name, *bytes)) changed.push_back({.name = name, .bytes = *bytes});
+    const RunDescription::FileVersion version = version_of(*bytes);
+    description_.files.push_back({.path = name, .size = version.size, .sha256 = version.sha256});
   }
-
-  // In the order of their renames. What is there already in these bytes stays.
-  std::vector<std::pair<std::string, std::string>> tables = {
-      {file::kStrategyComponents, components},
-      {file::kRunDescription, encode_run_description(description_)},
-      {file::kStrategyIndex, index}};
-  std::vector<std::string> temporaries;
-  std::vector<LostFile> replaced;
-  std::erase_if(tables, [&](const auto& table) {
-    const std::optional<std::string> old = read_if_there(files_, join_path(run_path_, table.first));
-    if (old && *old != table.second)
-      replaced.push_back({.path = table.first, .why = "made anew from the traces", .is_copied = true});
-    return old == table.second;
-  });
-  if (tables.empty()) return Status();
+  description_.files.insert(description_.files.end(), other_files_.begin(), other_files_.end());
+  const bool is_description_new = is_new(file::kRunDescription, encode_run_description(description_));
+  if (changed.empty() && !is_description_new) return Status();
   report_.changed = true;
   SB_RETURN_IF_ERROR(lost_.take(replaced));
   if (options_.is_dry) return Status();
-  for (const auto& [name, bytes] : tables) {
-    const std::string temporary = join_path(run_path_, name + std::string(kTemporarySuffix));
-    SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(temporary));  // of a rebuild or commit that died
-    if (exists) SB_RETURN_IF_ERROR(files_.remove_file(temporary));
-    SB_RETURN_IF_ERROR(files_.write_new_file(temporary, bytes));
-    temporaries.push_back(temporary);
-  }
-  SB_RETURN_IF_ERROR(files_.sync_files(temporaries));
-  for (size_t i = 0; i < tables.size(); ++i) {
-    // All that the index rests on is durable before it has its name.
-    if (tables[i].first == file::kStrategyIndex) SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
-    SB_RETURN_IF_ERROR(files_.rename(temporaries[i], join_path(run_path_, tables[i].first)));
-  }
-  return files_.sync_directory(run_path_);
+  return replace_run_files(files_, run_path_, description_, changed,
+                           [](const RunDescription& next) { return Result(encode_run_description(next)); });
 }
 
 }  // namespace

@@ -36,8 +36,10 @@ struct RebuildReport {
 // Makes strategy_index.parquet, strategy_components.parquet and run.json from the traces alone, with the bars of the
 // store. What the traces do not say is taken from the files that are there, as far as they can be read: tags, note,
 // code_version, writers and created_at from run.json (else from `fallback`), aliases and `complete` from the index.
-// Damaged traces are left out and moved to lost+found, where copies of the replaced files are as well. The index is
-// renamed into place last; the same traces give the same bytes, and where they are there nothing is written.
+// Other files that run.json names (metric sets) stay named where they are whole. Damaged traces and metric sets are
+// left out and moved to lost+found, where copies of the replaced files are as well. Readers may be at it meanwhile
+// (store/replace_run_file.h); the index is renamed into place last; the same traces give the same bytes, and where they
+// are there nothing is written.
 // The caller holds the run's lock. NotFound when there is no whole trace.
 Result<RebuildReport> rebuild_tables(FileSystem& files, const std::string& run_path, const RunDescription* fallback,
                                      const RebuildOptions& options);

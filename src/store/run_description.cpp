@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/time_text.h"
 #include "format/trace_schema.h"
 #include "store/parse_time.h"
@@ -10,6 +12,10 @@
 namespace signalbook {
 
 namespace {
+
+constexpr const char* kFiles = "files";
+constexpr const char* kCounts = "counts";
+constexpr const char* kPrevious = "previous";
 
 JsonValue optional_text(const std::optional<std::string>& text) { return text ? JsonValue(*text) : JsonValue(); }
 
@@ -67,6 +73,28 @@ class Members {
   Status status_;
 };
 
+void set_version(JsonValue& json, const RunDescription::FileVersion& version) {
+  json.set("size", JsonValue(version.size));
+  json.set("sha256", JsonValue(version.sha256));
+}
+
+// Onto what is there of it already.
+void set_file(JsonValue& json, const RunDescription::File& file) {
+  json.set("path", JsonValue(file.path));
+  set_version(json, {.size = file.size, .sha256 = file.sha256});
+  std::erase_if(*json.object(), [](const JsonValue::Member& member) { return member.first == kPrevious; });
+  if (!file.previous) return;
+  JsonValue previous{JsonValue::Object()};
+  set_version(previous, *file.previous);
+  json.set(kPrevious, std::move(previous));
+}
+
+void set_counts(JsonValue& json, const RunDescription& description) {
+  json.set("strategies", JsonValue(description.strategy_count));
+  json.set("traces", JsonValue(description.trace_count));
+  json.set("changes", JsonValue(description.change_count));
+}
+
 }  // namespace
 
 JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds) {
@@ -89,10 +117,9 @@ std::string encode_run_description(const RunDescription& description) {
   JsonValue::Object tags;
   for (const auto& [key, value] : description.tags) tags.emplace_back(key, JsonValue(value));
   JsonValue::Array files;
-  for (const RunDescription::File& file : description.files) {
-    files.emplace_back(JsonValue::Object{
-        {"path", JsonValue(file.path)}, {"size", JsonValue(file.size)}, {"sha256", JsonValue(file.sha256)}});
-  }
+  for (const RunDescription::File& file : description.files) set_file(files.emplace_back(JsonValue::Object()), file);
+  JsonValue counts{JsonValue::Object()};
+  set_counts(counts, description);
   JsonValue::Array writers;
   for (const RunDescription::Writer& writer : description.writers) {
     writers.emplace_back(JsonValue::Object{{"name", JsonValue(writer.name)},
@@ -109,11 +136,31 @@ std::string encode_run_description(const RunDescription& description) {
       {"note", optional_text(description.note)},
       {"writers", JsonValue(std::move(writers))},
       {"layout", JsonValue(description.layout)},
-      {"counts", JsonValue(JsonValue::Object{{"strategies", JsonValue(description.strategy_count)},
-                                             {"traces", JsonValue(description.trace_count)},
-                                             {"changes", JsonValue(description.change_count)}})},
-      {"files", JsonValue(std::move(files))},
+      {kCounts, std::move(counts)},
+      {kFiles, JsonValue(std::move(files))},
   });
+}
+
+Result<std::string> change_run_files(std::string_view text, const RunDescription& description) {
+  SB_ASSIGN_OR_RETURN(JsonValue json, parse_json(text));
+  const JsonValue* const list = json.find(kFiles);
+  if (list == nullptr || list->array() == nullptr) return Status::damaged("'files' is missing or of another type");
+  JsonValue::Array files;
+  for (const RunDescription::File& file : description.files) {
+    const auto is_it = [&](const JsonValue& old) {
+      const JsonValue* const path = old.find("path");
+      return path != nullptr && path->text() != nullptr && *path->text() == file.path;
+    };
+    const auto old = std::ranges::find_if(*list->array(), is_it);
+    set_file(files.emplace_back(old == list->array()->end() ? JsonValue(JsonValue::Object()) : *old), file);
+  }
+  if (const JsonValue* const counts = json.find(kCounts); counts != nullptr && counts->object() != nullptr) {
+    JsonValue changed = *counts;
+    set_counts(changed, description);
+    json.set(kCounts, std::move(changed));
+  }
+  json.set(kFiles, JsonValue(std::move(files)));
+  return seal_json(std::move(*json.object()));
 }
 
 Result<RunDescription> decode_run_description(std::string_view text, const std::string& file_name) {
@@ -160,18 +207,24 @@ Result<RunDescription> decode_run_description(std::string_view text, const std::
       if (value.text() != nullptr) description.tags.emplace_back(key, *value.text());
     }
   }
-  if (const JsonValue* counts = json->find("counts")) {
+  if (const JsonValue* counts = json->find(kCounts)) {
     Members members_of_counts(*counts, file_name + ": counts");
     description.strategy_count = members_of_counts.integer("strategies");
     description.trace_count = members_of_counts.integer("traces");
     description.change_count = members_of_counts.integer("changes");
     SB_RETURN_IF_ERROR(members_of_counts.status());
   }
-  for (const JsonValue& value : members.array("files")) {
-    Members file(value, file_name + ": files");
+  for (const JsonValue& value : members.array(kFiles)) {
+    const std::string place = file_name + ": files";
+    Members file(value, place);
     description.files.push_back(
         {.path = file.text("path"), .size = file.integer("size"), .sha256 = file.text("sha256")});
     SB_RETURN_IF_ERROR(file.status());
+    const JsonValue* const before = value.find(kPrevious);
+    if (before == nullptr || before->is_null()) continue;
+    Members previous(*before, place);
+    description.files.back().previous = {.size = previous.integer("size"), .sha256 = previous.text("sha256")};
+    SB_RETURN_IF_ERROR(previous.status());
   }
   SB_RETURN_IF_ERROR(members.status());
   return description;

@@ -23,10 +23,19 @@ struct RunDescription {
     std::optional<int64_t> bars_size;
     std::optional<std::string> bars_sha256;  // 64 hex digits
   };
+  struct FileVersion {  // the bytes that a file has
+    int64_t size = 0;
+    std::string sha256;  // 64 hex digits
+
+    bool operator==(const FileVersion&) const = default;
+  };
   struct File {  // a file beside run.json
     std::string path;
     int64_t size = 0;
     std::string sha256;
+    // While a file is replaced, and for as long as nobody settles it where that died: what it was before. Either of the
+    // two may be found.
+    std::optional<FileVersion> previous = std::nullopt;
   };
 
   struct Writer {  // who recorded the run, and how much of its input it had handed over
@@ -52,6 +61,10 @@ JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds);
 
 // With its seal.
 std::string encode_run_description(const RunDescription& description);
+
+// The same text with the `files` and counts of `description`. All else in it stays as it is and in its order, with what
+// other programs or later versions have written there. `text` must be one that decode_run_description() reads.
+Result<std::string> change_run_files(std::string_view text, const RunDescription& description);
 
 // Damaged, naming `file_name`, when it is none or its seal is wrong (where it has one); Invalid when a newer Signalbook
 // wrote it.

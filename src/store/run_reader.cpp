@@ -53,16 +53,13 @@ Result<CheckedIndex> read_checked_index(FileSystem& files, const std::string& ru
   if (!is_finished) {
     return Status::not_found(fmt::format("{} is no finished run: it has no {}", run_path, file::kStrategyIndex));
   }
-  const std::string description_path = join_path(run_path, file::kRunDescription);
-  const Result<std::string> text = files.read_file(description_path);
-  if (text.status().code() == StatusCode::not_found) {
-    return Status::damaged(fmt::format("{} is missing from a finished run", description_path));
+  Result<DescribedFile> found = read_described_file(files, run_path, file::kStrategyIndex);
+  if (found.status().code() == StatusCode::not_found) {
+    return Status::damaged(
+        fmt::format("{} is missing from a finished run", join_path(run_path, file::kRunDescription)));
   }
-  SB_RETURN_IF_ERROR(text.status());
-  CheckedIndex index;
-  SB_ASSIGN_OR_RETURN(index.description, decode_run_description(*text, description_path));
-  SB_ASSIGN_OR_RETURN(index.bytes, read_run_file(files, run_path, index.description, file::kStrategyIndex));
-  return index;
+  SB_RETURN_IF_ERROR(found.status());
+  return CheckedIndex{.description = std::move(found->description), .bytes = std::move(found->bytes)};
 }
 
 Result<std::unique_ptr<RunReader>> RunReader::open(FileSystem& files, const std::string& run_path) {
@@ -111,9 +108,8 @@ Result<std::vector<const IndexRow*>> RunReader::find(std::string_view name) cons
 
 Result<std::vector<ComponentRow>> RunReader::read_components() const {
   if (find_run_file(description_, file::kStrategyComponents) == nullptr) return std::vector<ComponentRow>();
-  SB_ASSIGN_OR_RETURN(const std::string bytes,
-                      read_run_file(files_, run_path_, description_, file::kStrategyComponents));
-  return decode_components(bytes, join_path(run_path_, file::kStrategyComponents));
+  SB_ASSIGN_OR_RETURN(const DescribedFile found, read_described_file(files_, run_path_, file::kStrategyComponents));
+  return decode_components(found.bytes, join_path(run_path_, file::kStrategyComponents));
 }
 
 Result<Bars> RunReader::read_bars(const std::string& data_id) {

@@ -24,6 +24,7 @@ std::string digits_of(std::string_view text, size_t place) {
 
 std::string seal_json(JsonValue::Object members) {
   const std::string zeros(kDigits, '0');
+  std::erase_if(members, [](const JsonValue::Member& member) { return member.first == kSeal; });
   members.emplace_back(kSeal, JsonValue(zeros));
   std::string text = to_json(JsonValue(std::move(members)), JsonStyle::pretty) + "\n";
   const size_t place = text.rfind(zeros);

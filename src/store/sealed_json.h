@@ -11,7 +11,7 @@ namespace signalbook {
 // file's bytes with these digits replaced by zeros. So every byte of the file counts, white space too. The same in
 // every version of the format, so that a version that is damaged is not taken for a newer one.
 
-// The text of a file with these members and the seal; it ends with a newline.
+// The text of a file with these members and the seal, in place of one that may be among them; it ends with a newline.
 std::string seal_json(JsonValue::Object members);
 
 enum class Seal {
