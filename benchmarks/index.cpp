@@ -17,6 +17,7 @@
 #include "base/file_system.h"
 #include "format/file_names.h"
 #include "format/trace_schema.h"
+#include "store/metric_set.h"
 #include "store/run_description.h"
 #include "store/store.h"
 #include "store/strategy_index.h"
@@ -146,7 +147,7 @@ Status write_run(FileSystem& files, const Options& options, int64_t run, Written
   sort_index(rows);
   written.rss_before = max_rss_mb();
   const Clock::time_point sorted = Clock::now();
-  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows));
+  SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows, {}));
   written.sort_seconds += seconds(sorted - start);
   written.encode_seconds += seconds(Clock::now() - sorted);
   written.bytes += static_cast<int64_t>(index.size());

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "cli/common.h"
+#include "cli/parameter_filter.h"
 
 // A function a command. Each prints its answer on standard output and returns what went wrong.
 
@@ -31,6 +32,7 @@ struct RecordOptions {
   std::string missing = "refuse";
   bool eof_ends = false;  // of standard input
   bool ack = false;
+  bool analyze = false;
   bool resume = false;
   std::string writer;  // one of several; empty: the only one
   bool quiet = false;
@@ -58,9 +60,7 @@ Status run_demo(const DemoOptions& options);
 
 struct ListOptions {
   CommonOptions common;
-  std::string type;
-  std::vector<std::string> parameters;  // period=20, std_dev>=2
-  std::string where;
+  StrategyFilter filter;
   std::string leaf;               // bollinger_bands period=20
   std::vector<std::string> runs;  // names or patterns
 };
@@ -107,6 +107,25 @@ struct TraceOptions {
   double cost_bps = 0.0;  // a side
 };
 Status run_trace(const TraceOptions& options);
+
+struct AnalyzeCommandOptions {
+  CommonOptions common;
+  std::string path;  // a run's directory or name, or a store; empty: where you are
+  std::vector<std::string> runs;
+  StrategyFilter filter;  // of the questions
+  std::string symbol, timeframe;
+
+  // The figures.
+  double cost_bps = 0.0, capital = 100'000.0, risk_free_rate = 0.0;
+  std::optional<double> bars_per_year;
+  std::string from, to;
+  double stop = 0.0, target = 0.0, trail = 0.0, slippage_bps = 0.0;
+  bool without_bars = false;
+  std::string name;  // of the set that gets them
+  std::string drop;  // a set to be removed
+  size_t threads = 0;
+};
+Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by);
 
 struct SqlOptions {
   CommonOptions common;

@@ -80,10 +80,10 @@ Status print_unknown_type(SqlEngine& engine, const std::string& types, const std
 }
 
 Status print_unknown_types(SqlEngine& engine, const ListOptions& options) {
-  if (!options.type.empty()) {
+  if (!options.filter.type.empty()) {
     SB_RETURN_IF_ERROR(
         print_unknown_type(engine, "SELECT DISTINCT strategy_type FROM strategies WHERE strategy_type IS NOT NULL",
-                           "strategy", options.type, options.common));
+                           "strategy", options.filter.type, options.common));
   }
   if (options.leaf.empty()) return Status();
   SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(options.leaf));
@@ -97,13 +97,8 @@ Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const 
                            const std::string& run_condition) {
   Listed listed;
   if (!run_condition.empty()) listed.conditions.push_back(run_condition);
-  if (!options.type.empty()) listed.conditions.push_back("strategy_type = " + quote_sql_text(options.type));
-  for (const std::string& parameter : options.parameters) {
-    SB_ASSIGN_OR_RETURN(const Comparison comparison, parse_comparison(parameter));
-    SB_ASSIGN_OR_RETURN(std::string condition, comparison_condition(engine, view, comparison));
-    listed.conditions.push_back(std::move(condition));
-  }
-  if (!options.where.empty()) listed.conditions.push_back("(" + options.where + ")");
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> conditions, filter_conditions(engine, view, options.filter));
+  listed.conditions.insert(listed.conditions.end(), conditions.begin(), conditions.end());
   if (options.leaf.empty()) return listed;
 
   SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(options.leaf));

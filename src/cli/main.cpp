@@ -8,6 +8,7 @@
 #include <csignal>
 #include <string>
 
+#include "cli/analyze_options.h"
 #include "cli/commands.h"
 #include "format/trace_schema.h"
 
@@ -115,6 +116,7 @@ int run(int argc, char** argv) {
   command->add_option("--note", record.note, "A remark");
   command->add_option("--na", record.missing, "A NaN after the first value: refuse, flat or hold")
       ->capture_default_str();
+  command->add_flag("--analyze", record.analyze, "Then compute the metrics, as signalbook analyze does by itself");
   command->add_flag("--quiet,-q", record.quiet, "Print nothing but errors");
   command->callback([&] { status = run_record(record, &interrupted_by); });
 
@@ -147,10 +149,10 @@ int run(int argc, char** argv) {
   add_store(*command, list.common);
   add_order(*command, list.common);
   add_output(*command, list.common);
-  command->add_option("--type", list.type, "A strategy_type");
-  command->add_option("--param", list.parameters,
+  command->add_option("--type", list.filter.type, "A strategy_type");
+  command->add_option("--param", list.filter.parameters,
                       "period=20, 'std_dev>=2', flag=true, 'mode=\"1\"' for text: as often as needed");
-  command->add_option("--where", list.where, "A condition in SQL over the view strategies");
+  command->add_option("--where", list.filter.where, "A condition in SQL over the view strategies");
   command->add_option("--leaf", list.leaf,
                       "'bollinger_bands period=20 std_dev>=2': what contains such a leaf; * is any type");
   add_runs(*command, list.runs);
@@ -214,6 +216,12 @@ int run(int argc, char** argv) {
   add_store(*command, trace.common);
   add_output(*command, trace.common);
   command->callback([&] { status = run_trace(trace); });
+
+  AnalyzeCommandOptions analyze;
+  command = app.add_subcommand("analyze", "Compute what the strategies of a run or store would have earned");
+  add_analyze_options(*command, analyze);
+  add_runs(*command, analyze.runs);
+  command->callback([&] { status = run_analyze(analyze, &interrupted_by); });
 
   SqlOptions sql;
   command =

@@ -390,4 +390,17 @@ Result<std::string> nearest_names(SqlEngine& engine, const std::string& name, co
   return text;
 }
 
+Result<std::vector<std::string>> filter_conditions(SqlEngine& engine, const ParameterView& view,
+                                                   const StrategyFilter& filter) {
+  std::vector<std::string> conditions;
+  if (!filter.type.empty()) conditions.push_back("strategy_type = " + quote_sql_text(filter.type));
+  for (const std::string& parameter : filter.parameters) {
+    SB_ASSIGN_OR_RETURN(const Comparison comparison, parse_comparison(parameter));
+    SB_ASSIGN_OR_RETURN(std::string condition, comparison_condition(engine, view, comparison));
+    conditions.push_back(std::move(condition));
+  }
+  if (!filter.where.empty()) conditions.push_back("(" + filter.where + ")");
+  return conditions;
+}
+
 }  // namespace signalbook::cli

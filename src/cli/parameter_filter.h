@@ -44,6 +44,17 @@ Result<ParameterView> describe_parameters(SqlEngine& engine, const std::string& 
 // strategy has such a parameter.
 Result<std::string> comparison_condition(SqlEngine& engine, const ParameterView& view, const Comparison& comparison);
 
+// Which strategies are meant, of those of the view strategies.
+struct StrategyFilter {
+  std::string type;                     // empty: any
+  std::vector<std::string> parameters;  // --param, each
+  std::string where;                    // a condition in SQL
+};
+
+// It as conditions on the view, all of which are to hold. Errors as comparison_condition().
+Result<std::vector<std::string>> filter_conditions(SqlEngine& engine, const ParameterView& view,
+                                                   const StrategyFilter& filter);
+
 // The texts that look like one come first, so that a slip of the pen is seen; few of many.
 Result<std::string> nearest_names(SqlEngine& engine, const std::string& name, const std::vector<std::string>& known);
 

@@ -150,7 +150,7 @@ Status run_record(const RecordOptions& options, int* interrupted_by) {
   const auto start = std::chrono::steady_clock::now();
   SB_ASSIGN_OR_RETURN(RecordRequest request, make_request(options));
   if (options.signals == "-") request.stream = standard_input(options);
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<Interrupt> interrupt, Interrupt::catch_signals());
+  SB_ASSIGN_OR_RETURN(std::unique_ptr<Interrupt> interrupt, Interrupt::catch_signals());
   request.interrupt = &interrupt->signal_number();
   request.interrupt_descriptor = interrupt->descriptor();
 
@@ -180,7 +180,9 @@ Status run_record(const RecordOptions& options, int* interrupted_by) {
     case RecordOutcome::End::committed: {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       if (!options.quiet) print_summary(request.run_path, outcome.summary, seconds.count());
-      break;
+      if (!options.analyze) break;
+      interrupt.reset();  // the analysis has its own
+      return run_analyze({.common = {.quiet = options.quiet}, .path = request.run_path}, interrupted_by);
     }
   }
   return Status();

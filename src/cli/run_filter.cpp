@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 #include <fnmatch.h>
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "query/sql_text.h"
@@ -21,8 +23,8 @@ std::string run_name(std::string name, const Scope& scope) {
 
 }  // namespace
 
-Result<std::string> choose_runs(const std::vector<std::string>& names, Scope& scope) {
-  if (names.empty()) return std::string();
+Result<std::vector<RunLocation>> find_chosen_runs(const std::vector<std::string>& names, const Scope& scope) {
+  if (names.empty()) return runs_in_scope(posix_file_system(), scope);
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, list_runs(posix_file_system(), scope.store_path));
   std::set<std::string> chosen;
   for (const std::string& given : names) {
@@ -41,13 +43,22 @@ Result<std::string> choose_runs(const std::vector<std::string>& names, Scope& sc
         fmt::format("no run of {} fits --run {}; there are {}{}", scope.store_path, given, fmt::join(known, ", "),
                     runs.size() > kMostNamed ? fmt::format(" and {} more", runs.size() - kMostNamed) : ""));
   }
+  std::vector<RunLocation> found;
+  std::ranges::copy_if(runs, std::back_inserter(found),
+                       [&](const RunLocation& run) { return chosen.contains(run.run_id); });
+  return found;
+}
+
+Result<std::string> choose_runs(const std::vector<std::string>& names, Scope& scope) {
+  if (names.empty()) return std::string();
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> chosen, find_chosen_runs(names, scope));
   scope.run_path.reset();
-  for (const RunLocation& run : runs) {
-    if (chosen.size() == 1 && chosen.contains(run.run_id)) scope.run_path = run.path;
+  if (chosen.size() == 1) {
+    scope.run_path = chosen.front().path;
+    return std::string();
   }
-  if (chosen.size() == 1) return std::string();
   std::vector<std::string> quoted;
-  for (const std::string& run_id : chosen) quoted.push_back(quote_sql_text(run_id));
+  for (const RunLocation& run : chosen) quoted.push_back(quote_sql_text(run.run_id));
   return fmt::format("run_id IN ({})", fmt::join(quoted, ", "));
 }
 

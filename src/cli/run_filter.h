@@ -13,4 +13,7 @@ namespace signalbook::cli {
 // From inside a run its neighbours may be named, too. NotFound, naming the runs that there are, when a name fits none.
 Result<std::string> choose_runs(const std::vector<std::string>& names, Scope& scope);
 
+// The same as a list: the runs that are meant, or all in scope where none is named.
+Result<std::vector<RunLocation>> find_chosen_runs(const std::vector<std::string>& names, const Scope& scope);
+
 }  // namespace signalbook::cli

@@ -15,6 +15,7 @@ struct FeedMetrics::Prepared {
   std::optional<MetricsKernel> kernel;
 };
 
+FeedMetrics::FeedMetrics(const Bars* bars, const MetricTerms& terms) : bars_(bars), terms_(terms) {}
 FeedMetrics::~FeedMetrics() = default;
 
 namespace {

@@ -30,7 +30,7 @@ class FeedMetrics {
  private:
   struct Prepared;  // prices and kernel of a window
 
-  FeedMetrics(const Bars* bars, const MetricTerms& terms) : bars_(bars), terms_(terms) {}
+  FeedMetrics(const Bars* bars, const MetricTerms& terms);
   Result<std::unique_ptr<Prepared>> prepare(BarWindow window, bool with_tables) const;
   MetricsOptions options() const;
   BarWindow window_of(int64_t bar_count) const;
