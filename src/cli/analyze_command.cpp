@@ -3,13 +3,11 @@
 
 #include <chrono>
 
+#include "cli/analyze_questions.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/metric_terms_input.h"
-#include "cli/run_filter.h"
-#include "format/trace_schema.h"
-#include "store/run_inspection.h"
-#include "store/store.h"
+#include "cli/study_scope.h"
 #include "study/analyze_run.h"
 
 namespace signalbook::cli {
@@ -43,37 +41,22 @@ Status analyze_one(const std::string& run, const AnalyzeOptions& analysis, const
   return Status();
 }
 
-// What is analysed: a run, or the runs of a store.
-Result<std::vector<std::string>> find_runs(const AnalyzeCommandOptions& options) {
-  FileSystem& files = posix_file_system();
-  CommonOptions common = options.common;
-  if (!options.path.empty()) {
-    SB_ASSIGN_OR_RETURN(const std::string path, find_run_directory(options.path, options.common));
-    SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, path));
-    if (is_run) {
-      if (!options.runs.empty()) return Status::invalid("--run is for a store; " + path + " is a run");
-      return std::vector{path};
-    }
-    common.store = path;
-  }
-  SB_ASSIGN_OR_RETURN(Scope scope, find_scope(common));
-  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> in_scope, find_chosen_runs(options.runs, scope));
-  std::vector<std::string> runs;
-  for (const RunLocation& run : in_scope) runs.push_back(run.path);
-  if (runs.empty()) return no_finished_run(files, scope.store_path);
-  return runs;
-}
-
 }  // namespace
 
 Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by) {
   SB_ASSIGN_OR_RETURN(AnalyzeOptions analysis, read_analyze_options(options));
+  SB_ASSIGN_OR_RETURN(const AnalyzeQuestion question, find_question(options));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<Interrupt> interrupt, Interrupt::catch_signals());
   analysis.control.interrupt = &interrupt->signal_number();
-  SB_ASSIGN_OR_RETURN(const std::vector<std::string> runs, find_runs(options));
+  if (question != nullptr) {
+    Status answer = question(options, analysis.control);
+    *interrupted_by = interrupt->signal_number();
+    return *interrupted_by != 0 ? Status() : answer;
+  }
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, find_analyzed_runs(options));
   Status worst;
   std::vector<std::string> failed;
-  for (const std::string& run : runs) {
+  for (const auto& [run_id, run] : runs) {
     Status status = analyze_one(run, analysis, options);
     if (interrupt->signal_number() != 0) {
       *interrupted_by = interrupt->signal_number();
@@ -82,7 +65,7 @@ Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by) {
     }
     if (status.ok()) continue;
     if (runs.size() > 1) say_on_stderr("signalbook: " + status.message());
-    failed.push_back(file_name_of(run));
+    failed.push_back(run_id);
     if (status.code() > worst.code()) worst = std::move(status);
   }
   if (failed.empty() || runs.size() == 1) return worst;

@@ -12,6 +12,13 @@ void add_analyze_options(CLI::App& command, AnalyzeCommandOptions& options) {
   command.add_flag("--quiet,-q", options.common.quiet, "No notes on standard error, and no lines about what was done");
   command.add_option("--threads", options.threads, "At the most (else one a core)")->check(CLI::Range(1, 1024));
 
+  const char* const which = "Which strategies (of a question about many)";
+  command.add_option("--type", options.filter.type, "A strategy_type")->group(which);
+  command.add_option("--param", options.filter.parameters, "period=20, 'std_dev>=2': as often as needed")->group(which);
+  command.add_option("--where", options.filter.where, "A condition in SQL over the view strategies")->group(which);
+  command.add_option("--symbol", options.symbol, "The feed, where there are several")->group(which);
+  command.add_option("--timeframe", options.timeframe, "The feed, where there are several")->group(which);
+
   const char* const figures = "Figures";
   command.add_option("--cost-bps", options.cost_bps, "The cost of a side, in basis points of what is traded")
       ->check(CLI::Range(0.0, kMostBasisPoints))

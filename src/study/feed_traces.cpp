@@ -39,14 +39,15 @@ Status several_feeds(const std::set<FeedKey>& feeds) {
 }  // namespace
 
 Result<FeedTraces> read_feed_traces(std::span<RunReader* const> runs, const FeedChoice& choice,
-                                    const StudyControl& control, const std::function<bool(const IndexRow&)>& wanted) {
+                                    const StudyControl& control,
+                                    const std::function<bool(const RunReader&, const IndexRow&)>& wanted) {
   std::vector<std::pair<RunReader*, const IndexRow*>> chosen;
   std::set<FeedKey> feeds;
   std::set<std::pair<Digest, TraceHash>> known;
   FeedTraces feed;
   for (RunReader* const run : runs) {
     for (const IndexRow& row : run->rows()) {
-      if (row.kind != SignalKind::number || !is_chosen(row, choice) || (wanted && !wanted(row))) continue;
+      if (row.kind != SignalKind::number || !is_chosen(row, choice) || (wanted && !wanted(*run, row))) continue;
       feeds.emplace(row.symbol, row.timeframe, row.data_id);
       if (known.emplace(row.strategy_digest, row.trace_hash).second) {
         chosen.emplace_back(run, &row);

@@ -43,6 +43,6 @@ struct FeedTraces {
 // are none on the feed chosen, Invalid, naming them, where several feeds (or bars of one feed) are meant by the choice.
 Result<FeedTraces> read_feed_traces(std::span<RunReader* const> runs, const FeedChoice& choice,
                                     const StudyControl& control,
-                                    const std::function<bool(const IndexRow&)>& wanted = nullptr);
+                                    const std::function<bool(const RunReader&, const IndexRow&)>& wanted = nullptr);
 
 }  // namespace signalbook
