@@ -10,8 +10,8 @@ namespace signalbook::cli {
 
 Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
   std::vector<std::string> asked;
-  AnalyzeQuestion found = nullptr;
-  const auto add = [&](bool is_asked, const char* option, AnalyzeQuestion question) {
+  AnalyzeQuestion found;
+  const auto add = [&](bool is_asked, const char* option, const AnalyzeQuestion& question) {
     if (!is_asked) return;
     asked.emplace_back(option);
     found = question;

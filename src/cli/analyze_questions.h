@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "base/status.h"
 #include "cli/commands.h"
 #include "study/study_control.h"
@@ -7,9 +9,9 @@
 namespace signalbook::cli {
 
 // Questions of `analyze` about many strategies together. Each reads traces, prints a table and changes nothing.
-using AnalyzeQuestion = Status (*)(const AnalyzeCommandOptions& options, const StudyControl& control);
+using AnalyzeQuestion = std::function<Status(const AnalyzeCommandOptions& options, const StudyControl& control)>;
 
-// The one that the options ask; nullptr for none. Invalid for several at once.
+// The one that the options ask; empty for none. Invalid for several at once.
 Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options);
 
 }  // namespace signalbook::cli
