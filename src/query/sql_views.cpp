@@ -8,6 +8,7 @@
 #include "base/time_text.h"
 #include "format/json_value.h"
 #include "format/trace_schema.h"
+#include "store/metric_set.h"
 
 namespace signalbook {
 
@@ -63,6 +64,28 @@ std::string traces_sql(const std::string& store_directory, std::span<const Trace
   for (const TraceColumn& c : kTraceColumns) columns.push_back(cast_sql("NULL", c.type) + " AS " + c.name);
   columns.push_back(cast_sql("NULL", "VARCHAR") + " AS label");
   return "SELECT " + join_sql(columns, ", ") + " WHERE false";
+}
+
+// ---- metrics --------------------------------------------------------------------------------------------------------
+
+std::string metrics_sql(const std::string& store_directory, const std::string& strategies_sql,
+                        std::span<const std::string> set_paths) {
+  static constexpr const char* kWhose[] = {"strategy_id", "strategy_hash", "strategy_digest", "strategy_type",
+                                           "symbol",      "timeframe",     "trace_path"};
+  std::vector<std::string> figures;
+  for (const std::string& name : metric_columns()) figures.push_back("m." + name);
+  figures.insert(figures.end() - 1, "m.sharpe_ratio AS sharpe");
+  std::vector<std::string> whose;
+  for (const char* const name : kWhose) whose.push_back(std::string("s.") + name);
+  const std::string columns = join_sql(whose, ", ") + ", " + join_sql(figures, ", ");
+  std::string sql = "SELECT s.run_id, 'index' AS metric_set, s.trace_id, " + join_sql(whose, ", ");
+  for (const std::string& figure : figures) sql += ", s" + figure.substr(1);
+  sql += " FROM (" + strategies_sql + ") s WHERE s.metrics_definition IS NOT NULL";
+  if (set_paths.empty()) return sql;
+  return sql + " UNION ALL SELECT s.run_id, m.metric_set, s.trace_id, " + columns + " FROM (SELECT *, " +
+         run_id_of_file(store_directory) + " AS run_id, parse_filename(filename, true) AS metric_set FROM " +
+         read_parquet_sql(set_paths, ", filename = true") + ") m JOIN (" + strategies_sql +
+         ") s ON s.run_id = m.run_id AND s.trace_id = m.trace_id WHERE m.metrics_definition IS NOT NULL";
 }
 
 // ---- bars and runs --------------------------------------------------------------------------------------------------

@@ -26,6 +26,11 @@ struct TraceSource {
 
 std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources);
 
+// The figures of all traces of `strategies_sql` (the SELECT of the view strategies), those in the index as the set
+// "index", and of the sets beside it: files metrics/<name>.parquet, absolute.
+std::string metrics_sql(const std::string& store_directory, const std::string& strategies_sql,
+                        std::span<const std::string> set_paths);
+
 std::string bars_sql(std::span<const std::string> paths);
 
 // A run and its run.json, where it has one.

@@ -9,6 +9,7 @@
 #include "format/trace_schema.h"
 #include "query/catalog.h"
 #include "query/sql_views.h"
+#include "store/metric_set.h"
 #include "store/run_reader.h"
 #include "store/table_file.h"
 
@@ -25,7 +26,8 @@ std::string quoted_list(const std::vector<std::string>& texts) {
 }  // namespace
 
 const std::vector<std::string>& ViewBuilder::view_names() {
-  static const std::vector<std::string> names = {"strategies", "components", "runs", "traces", "bars", "hash_history"};
+  static const std::vector<std::string> names = {"strategies", "components", "runs",        "traces",
+                                                 "bars",       "metrics",    "hash_history"};
   return names;
 }
 
@@ -36,6 +38,7 @@ Result<std::string> ViewBuilder::view(const std::string& name, Connection& conne
     SB_ASSIGN_OR_RETURN(const Sources* const rows, scope_sources(connection));
     if (name == "strategies") return table_view_sql(RunTable::strategies, place_.store_path, rows->strategies);
     if (name == "components") return table_view_sql(RunTable::components, place_.store_path, rows->components);
+    if (name == "metrics") return metrics(table_view_sql(RunTable::strategies, place_.store_path, rows->strategies));
     return name == "hash_history" ? history(connection) : traces(connection);
   };
   SB_ASSIGN_OR_RETURN(views_[name], write());
@@ -266,6 +269,22 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
     for (const std::vector<std::string>& column : columns) source.columns.push_back(column[0]);
   }
   return traces_sql(place_.store_path, sources);
+}
+
+// The sets are those that run.json names: what a removal or an analysis that died has left is none of them.
+Result<std::string> ViewBuilder::metrics(const std::string& strategies_sql) {
+  SB_ASSIGN_OR_RETURN(const std::vector<DescribedRun> described, describe_scope());
+  std::vector<std::string> paths;
+  for (const auto& [run, description] : described) {
+    if (!description.has_value()) continue;
+    for (const RunDescription::File& entry : description->files) {
+      if (!metric_set_name(entry.path).has_value()) continue;
+      SB_RETURN_IF_ERROR(check_run_file(files_, run_directory(run.run_id), *description, entry.path, FileCheck::digest)
+                             .with("; or make it anew: signalbook analyze"));
+      paths.push_back(escape_glob(join_path(run_directory(run.run_id), entry.path)));
+    }
+  }
+  return metrics_sql(place_.store_path, strategies_sql, paths);
 }
 
 Result<std::string> ViewBuilder::bars() {

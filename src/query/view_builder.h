@@ -77,6 +77,7 @@ class ViewBuilder {
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
   Result<std::string> traces(Connection& connection);
   Result<std::vector<DescribedRun>> describe_scope();
+  Result<std::string> metrics(const std::string& strategies_sql);
   Result<std::string> bars();
   Result<std::string> runs();
 
