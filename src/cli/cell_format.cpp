@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -68,9 +69,31 @@ void append_text(std::string_view text, CellStyle style, std::string& out) {
   }
 }
 
+namespace {
+
+// Six digits, and cents of large amounts.
+std::string rounded_text(double value) {
+  constexpr double kLeastFixed = 1e-4, kMostFixed = 1e15;
+  constexpr int kDigits = 6, kLeastDecimals = 2;
+  const double size = std::fabs(value);
+  if (size < kLeastFixed || size >= kMostFixed) return fmt::format("{:.{}g}", value, kDigits);
+  const int digits_in_front = size < 1 ? 1 : static_cast<int>(std::log10(size)) + 1;
+  return fmt::format("{:.{}f}", value, std::max(kDigits - digits_in_front, kLeastDecimals));
+}
+
+}  // namespace
+
 void append_float(double value, CellStyle style, std::string& out) {
   if (!std::isfinite(value)) return append_not_finite(value, style, out);
+  const size_t begin = out.size();
   append_python_float(value, out);
+  if (style != CellStyle::rounded) return;
+  constexpr size_t kMostDigits = 9;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto digits = std::count_if(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), is_digit);
+  if (static_cast<size_t>(digits) <= kMostDigits) return;
+  const std::string rounded = rounded_text(value);
+  if (rounded.size() < out.size() - begin) out.replace(begin, std::string::npos, rounded);
 }
 
 void append_float(float value, CellStyle style, std::string& out) {

@@ -8,14 +8,18 @@ namespace signalbook::cli {
 
 // How a value is written, whatever library it comes from. Times are ISO 8601.
 
-enum class CellStyle { text, json };  // as a person or a CSV reader sees it, or as JSON
+enum class CellStyle {
+  text,     // as a CSV reader sees it: every digit
+  rounded,  // as a person does: of a number with more than 9 digits, the first 6
+  json,
+};
 
 void append_json_text(std::string_view text, std::string& out);
 
 // Text as it is, or as a JSON string.
 void append_text(std::string_view text, CellStyle style, std::string& out);
 
-// The shortest digits that read back. JSON has no word for what is not finite: null.
+// The shortest digits that read back, unless they are to be rounded. JSON has no word for what is not finite: null.
 void append_float(double value, CellStyle style, std::string& out);
 void append_float(float value, CellStyle style, std::string& out);
 

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "cli/common.h"
+#include "cli/list_metrics.h"
 #include "cli/parameter_filter.h"
 
 // A function a command. Each prints its answer on standard output and returns what went wrong.
@@ -61,6 +62,7 @@ Status run_demo(const DemoOptions& options);
 struct ListOptions {
   CommonOptions common;
   StrategyFilter filter;
+  MetricFilter metrics;
   std::string leaf;               // bollinger_bands period=20
   std::vector<std::string> runs;  // names or patterns
 };

@@ -20,7 +20,8 @@ namespace {
 
 constexpr const char* kLeadingColumns[] = {"strategy_id", "strategy_hash", "strategy_type", "symbol", "timeframe"};
 constexpr const char* kLeafColumns[] = {"leaf_path", "leaf_weight", "effective_weight"};
-constexpr const char* kOptionalColumns[] = {"constraints", "threshold", "total_return", "sharpe_ratio", "max_drawdown"};
+constexpr const char* kOptionalColumns[] = {"constraints",  "threshold",   "total_return", "sharpe_ratio",
+                                            "max_drawdown", "trade_count", "win_rate"};
 constexpr const char* kTrailingColumns[] = {"change_count", "bar_count"};
 
 // A parameter under its short name, unless another column of the list is called so.
@@ -35,12 +36,12 @@ std::string select_parameter(const std::string& column) {
   return taken || name.empty() ? quoted : quoted + " AS " + quote_sql_name(name);
 }
 
-std::string leaf_relation(const std::string& condition) {
+std::string leaf_relation(const std::string& strategies, const std::string& condition) {
   // The names of a strategy's columns and of a component's overlap, so the leaves are chosen before they meet.
   return fmt::format(
-      "(SELECT * FROM strategies JOIN (SELECT run_id, strategy_digest, path AS leaf_path, weight AS leaf_weight, "
+      "(SELECT * FROM {} JOIN (SELECT run_id, strategy_digest, path AS leaf_path, weight AS leaf_weight, "
       "effective_weight FROM components WHERE {}) USING (run_id, strategy_digest))",
-      condition);
+      strategies, condition);
 }
 
 // What is listed, as a table to select from: the view, or the view with a row for each leaf that fits.
@@ -99,11 +100,14 @@ Result<Listed> find_listed(SqlEngine& engine, const ListOptions& options, const 
   if (!run_condition.empty()) listed.conditions.push_back(run_condition);
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> conditions, filter_conditions(engine, view, options.filter));
   listed.conditions.insert(listed.conditions.end(), conditions.begin(), conditions.end());
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> by_metrics, metric_conditions(options.metrics));
+  listed.conditions.insert(listed.conditions.end(), by_metrics.begin(), by_metrics.end());
+  SB_ASSIGN_OR_RETURN(listed.relation, metric_relation(engine, options.metrics));
   if (options.leaf.empty()) return listed;
 
   SB_ASSIGN_OR_RETURN(const LeafPattern pattern, parse_leaf(options.leaf));
   SB_ASSIGN_OR_RETURN(const std::string leaf, leaf_condition(engine, pattern));
-  listed.relation = leaf_relation(leaf);
+  listed.relation = leaf_relation(listed.relation, leaf);
   listed.leaf_columns.assign(std::begin(kLeafColumns), std::end(kLeafColumns));
   return listed;
 }
@@ -127,7 +131,7 @@ Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::
 // The strategies that notes speak of: all that are listed. Where a limit cuts the list, only those that are like one
 // of the rows shown: to compare a million identities would take longer than all the rest.
 std::string noted_condition(const Listed& listed, const std::string& order, bool is_cut) {
-  if (!is_cut && listed.leaf_columns.empty()) return fmt::format("{}", fmt::join(listed.conditions, " AND "));
+  if (!is_cut && listed.relation == "strategies") return fmt::format("{}", fmt::join(listed.conditions, " AND "));
   const std::string shown = fmt::format("FROM {}{}", listed.relation, listed.where()) + (is_cut ? order : "");
   if (!is_cut) return fmt::format("strategy_digest IN (SELECT strategy_digest {})", shown);
   return fmt::format("(strategy_hash IN (SELECT strategy_hash {0}) OR value_digest IN (SELECT value_digest {0}))",
@@ -159,6 +163,9 @@ Status print_identity_notes(SqlEngine& engine, const std::string& condition, con
 }  // namespace
 
 Status run_list(const ListOptions& options) {
+  if (!options.metrics.best.empty() && !options.common.sort_by.empty()) {
+    return Status::invalid("--best and --sort-by are two orders; give one");
+  }
   SB_ASSIGN_OR_RETURN(Scope scope, find_scope(options.common));
   SB_ASSIGN_OR_RETURN(const std::string run_condition, choose_runs(options.runs, scope));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
@@ -185,8 +192,8 @@ Status run_list(const ListOptions& options) {
   }
   selected.insert(selected.end(), std::begin(kTrailingColumns), std::end(kTrailingColumns));
 
-  const std::string last = listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
   std::string order = options.common.sort_by.empty() ? " ORDER BY " : sort_clause(options.common.sort_by) + ", ";
+  if (!options.metrics.best.empty()) order += metric_order(options.metrics) + ", ";
   order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
   if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;
@@ -199,6 +206,7 @@ Status run_list(const ListOptions& options) {
   if (counts.rows == 0) {
     SB_RETURN_IF_ERROR(print_unknown_types(*engine, options));
   }
+  SB_RETURN_IF_ERROR(print_metric_notes(*engine, options.metrics, listed.relation, options.common));
   const bool is_cut = options.common.limit >= 0 && counts.rows > options.common.limit;
   if (is_cut) {
     print_note(options.common,

@@ -155,6 +155,11 @@ int run(int argc, char** argv) {
   command->add_option("--where", list.filter.where, "A condition in SQL over the view strategies");
   command->add_option("--leaf", list.leaf,
                       "'bollinger_bands period=20 std_dev>=2': what contains such a leaf; * is any type");
+  command->add_option("--best", list.metrics.best, "The best come first, by a metric such as sharpe_ratio");
+  command->add_option("--min-trades", list.metrics.min_trades, "Trades at the least")->check(CLI::NonNegativeNumber);
+  command->add_option("--max-drawdown", list.metrics.max_drawdown, "The deepest drawdown: 0.1 is 10%")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--metrics", list.metrics.set, "The set of metrics that is meant (else that of the index)");
   add_runs(*command, list.runs);
   command->callback([&] { status = run_list(list); });
 
@@ -224,8 +229,8 @@ int run(int argc, char** argv) {
   command->callback([&] { status = run_analyze(analyze, &interrupted_by); });
 
   SqlOptions sql;
-  command =
-      app.add_subcommand("sql", "Ask in SQL (DuckDB): views strategies, components, runs, traces, bars, metrics, hash_history");
+  command = app.add_subcommand(
+      "sql", "Ask in SQL (DuckDB): views strategies, components, runs, traces, bars, metrics, hash_history");
   command->add_option("query", sql.query, "One SELECT, or - for standard input")->required();
   command->add_flag("--unconfined", sql.unconfined,
                     "Opens it up: COPY, ATTACH, CREATE, INSTALL, SET, several statements in one text, any file");

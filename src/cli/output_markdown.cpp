@@ -49,7 +49,7 @@ Status write_markdown(ResultRows& rows, OutputSink& sink) {
     out += '|';
     for (size_t c = 0; c < columns.size(); ++c) {
       cell.clear();
-      SB_RETURN_IF_ERROR(rows.append_value(c, CellStyle::text, cell));
+      SB_RETURN_IF_ERROR(rows.append_value(c, CellStyle::rounded, cell));
       append_markdown_cell(cell, out);
     }
     out += '\n';

@@ -18,7 +18,7 @@ Result<TextRow> table_row(const ResultRows& rows) {
   TextRow cells;
   for (size_t c = 0; c < rows.columns().size(); ++c) {
     std::string cell;
-    SB_RETURN_IF_ERROR(rows.append_value(c, CellStyle::text, cell));
+    SB_RETURN_IF_ERROR(rows.append_value(c, CellStyle::rounded, cell));
     cells.push_back(escape_control_characters(cell));
   }
   return cells;

@@ -1,0 +1,84 @@
+#include "cli/list_metrics.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "cli/find_strategy.h"
+#include "query/sql_text.h"
+#include "store/metric_set.h"
+
+namespace signalbook::cli {
+
+namespace {
+
+constexpr const char* kDefinition = "metrics_definition";
+
+// As the index calls it; views have a short name for the Sharpe ratio.
+std::string column_of(const std::string& metric) { return metric == "sharpe" ? "sharpe_ratio" : metric; }
+
+bool is_better_when_less(const std::string& metric) {
+  return metric == "annual_volatility" || metric == "max_drawdown_bars";
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> metric_conditions(const MetricFilter& filter) {
+  std::vector<std::string> conditions;
+  if (!filter.best.empty()) {
+    std::vector<std::string> known = metric_columns();
+    known.pop_back();  // the definition, which is none
+    const std::string column = column_of(filter.best);
+    if (std::ranges::find(known, column) == known.end()) {
+      return Status::invalid(
+          fmt::format("--best {}: there is no such metric; there are {}", filter.best, fmt::join(known, ", ")));
+    }
+    conditions.push_back(column + " IS NOT NULL");
+  }
+  if (filter.min_trades) conditions.push_back(fmt::format("trade_count >= {}", *filter.min_trades));
+  if (filter.max_drawdown) conditions.push_back(fmt::format("max_drawdown >= -{}::DOUBLE", *filter.max_drawdown));
+  return conditions;
+}
+
+std::string metric_order(const MetricFilter& filter) {
+  const std::string column = column_of(filter.best);
+  return fmt::format("{} {}", column, is_better_when_less(column) ? "ASC" : "DESC");
+}
+
+Result<std::string> metric_relation(SqlEngine& engine, const MetricFilter& filter) {
+  if (filter.set.empty()) return std::string("strategies");
+  SB_ASSIGN_OR_RETURN(const Table sets, ask(engine, "SELECT DISTINCT metric_set FROM metrics ORDER BY ALL"));
+  const std::vector<std::string>& known = sets.columns.front().texts;
+  if (std::ranges::find(known, filter.set) == known.end()) {
+    return Status::not_found(
+        known.empty()
+            ? fmt::format("there is no metric set {}, nor any other; compute one with signalbook analyze", filter.set)
+            : fmt::format("there is no metric set {}; there are {}", filter.set, fmt::join(known, ", ")));
+  }
+  std::vector<std::string> replaced;
+  for (const std::string& name : metric_columns()) replaced.push_back(fmt::format("m.{0} AS {0}", name));
+  return fmt::format(
+      "(SELECT s.* REPLACE ({}, m.sharpe AS sharpe) FROM strategies s JOIN (SELECT * FROM metrics WHERE metric_set = "
+      "{}) m ON s.run_id = m.run_id AND s.trace_id = m.trace_id)",
+      fmt::join(replaced, ", "), quote_sql_text(filter.set));
+}
+
+Status print_metric_notes(SqlEngine& engine, const MetricFilter& filter, const std::string& relation,
+                          const CommonOptions& options) {
+  if (!filter.is_asked()) return Status();
+  SB_ASSIGN_OR_RETURN(
+      const Table counts,
+      ask(engine, fmt::format("SELECT count(*), count({}), count(DISTINCT run_id) FILTER (WHERE {} IS NULL) FROM {} "
+                              "WHERE kind = 'signal'",
+                              kDefinition, kDefinition, relation)));
+  const int64_t traces = counts.columns[0].integers[0], computed = counts.columns[1].integers[0],
+                runs = counts.columns[2].integers[0];
+  if (computed == traces) return Status();
+  print_note(options,
+             fmt::format("{} of {} here have no metrics ({}); compute them with: signalbook analyze",
+                         with_separators(traces - computed), count_of(traces, "trace"), count_of(runs, "run")));
+  return Status();
+}
+
+}  // namespace signalbook::cli
