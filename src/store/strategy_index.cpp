@@ -203,7 +203,13 @@ Result<std::string> encode_index(const std::vector<IndexRow>& rows, const Metric
 
 Result<std::string> replace_index_metrics(std::string_view bytes, const std::string& file_name,
                                           const MetricSet& metrics) {
-  SB_ASSIGN_OR_RETURN(const Table old, decode_table_file(bytes, file_name));
+  SB_ASSIGN_OR_RETURN(Table old, decode_table_file(bytes, file_name));
+  // What is read loses the width of integers.
+  const Table written = index_table({});
+  for (TableColumn& column : old.columns) {
+    const TableColumn* const same = written.find(column.name);
+    if (same != nullptr && same->type == ColumnType::int32) column.type = ColumnType::int32;
+  }
   if (old.row_count() != metrics.size()) {
     return Status::damaged(fmt::format("{} has {} rows, not {}", file_name, old.row_count(), metrics.size()));
   }

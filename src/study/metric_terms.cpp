@@ -2,25 +2,43 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "base/digest.h"
 #include "base/time_text.h"
+#include "format/file_names.h"
 
 namespace signalbook {
 
 namespace {
 
-// 2024-01-02T13:30:00Z -> 20240102t1330; without the time at midnight.
+// 2024-01-02T13:30:00Z -> 20240102t1330; of midnight the day alone, of a second more digits.
 std::string time_name(int64_t microseconds) {
-  std::string name;
+  std::string day, clock;
+  std::string* part = &day;
   for (const char letter : format_time(microseconds)) {
-    if (letter == 'T') name += 't';
-    if (letter >= '0' && letter <= '9') name += letter;
+    if (letter == 'T') part = &clock;
+    if (letter >= '0' && letter <= '9') *part += letter;
   }
-  for (const char* const zeros : {"t000000", "00"}) {
-    if (name.ends_with(zeros) && (*zeros == 't' || name.find('t') + 7 == name.size())) {
-      name.resize(name.size() - std::string_view(zeros).size());
-    }
-  }
-  return name;
+  if (clock == "000000") return day;
+  if (clock.ends_with("00") && clock.size() == 6) clock.resize(4);
+  return day + "t" + clock;
+}
+
+// Digits enough to tell what people type; what they multiply to in binary is nobody's.
+std::string number_name(double value) {
+  std::string text = fmt::format("{:.12g}", value);
+  std::erase(text, '+');  // no letter of a name
+  return text;
+}
+
+// Long names keep their beginning.
+std::string cut(std::string name) {
+  constexpr size_t kDigits = 8;
+  if (name.size() <= kMaxNamePart) return name;
+  const std::string digest = to_hex(sha256(name)).substr(0, kDigits);
+  name.resize(kMaxNamePart - kDigits - 1);
+  return name + "-" + digest;
 }
 
 }  // namespace
@@ -30,25 +48,19 @@ std::string name_of_terms(const MetricTerms& terms) {
   const auto add = [&](std::string_view what, const std::string& value) {
     name += fmt::format("{}{}{}", name.empty() ? "" : "_", what, value);
   };
-  // Numbers are written as they are, which no other number is; '+' of an exponent is no letter of a name.
-  const auto number = [](double value) {
-    std::string text = fmt::format("{}", value);
-    std::erase(text, '+');
-    return text;
-  };
   const MetricTerms usual;
   if (terms.without_bars) add("px", "");
-  if (terms.cost != usual.cost) add("cost", fmt::format("{}bp", number(terms.cost * 1e4)));
-  if (terms.capital != usual.capital) add("capital", number(terms.capital));
-  if (terms.risk_free_rate != usual.risk_free_rate) add("rf", number(terms.risk_free_rate));
-  if (terms.bars_per_year) add("bars", number(*terms.bars_per_year));
+  if (terms.cost != usual.cost) add("cost", fmt::format("{}bp", number_name(terms.cost * 1e4)));
+  if (terms.capital != usual.capital) add("capital", number_name(terms.capital));
+  if (terms.risk_free_rate != usual.risk_free_rate) add("rf", number_name(terms.risk_free_rate));
+  if (terms.bars_per_year) add("bars", number_name(*terms.bars_per_year));
   if (terms.from) add("from", time_name(*terms.from));
   if (terms.to) add("to", time_name(*terms.to));
-  if (terms.exits.stop > 0) add("stop", number(terms.exits.stop));
-  if (terms.exits.target > 0) add("target", number(terms.exits.target));
-  if (terms.exits.trail > 0) add("trail", number(terms.exits.trail));
-  if (terms.exits.slippage > 0) add("slip", fmt::format("{}bp", number(terms.exits.slippage * 1e4)));
-  return name.empty() ? "plain" : name;
+  if (terms.exits.stop > 0) add("stop", number_name(terms.exits.stop));
+  if (terms.exits.target > 0) add("target", number_name(terms.exits.target));
+  if (terms.exits.trail > 0) add("trail", number_name(terms.exits.trail));
+  if (terms.exits.slippage > 0) add("slip", fmt::format("{}bp", number_name(terms.exits.slippage * 1e4)));
+  return name.empty() ? "plain" : cut(std::move(name));
 }
 
 }  // namespace signalbook
