@@ -21,7 +21,7 @@ class RunTables {
   // `store_path` is absolute.
   RunTables(FileSystem& files, std::string store_path) : files_(files), store_path_(std::move(store_path)) {}
 
-  // run.json; nothing where there is none. Read once.
+  // run.json; nothing where there is none. Read once, and again where a file was replaced since then.
   Result<std::optional<RunDescription>> describe(const RunLocation& run);
 
   // Puts the files of runs into groups of the same columns. Runs whose file is not what run.json says, is torn or is no

@@ -377,7 +377,10 @@ Status Rebuild::write_tables() {
   }
   description_.files.insert(description_.files.end(), other_files_.begin(), other_files_.end());
   const bool is_description_new = is_new(file::kRunDescription, encode_run_description(description_));
-  if (changed.empty() && !is_description_new) return Status();
+  if (changed.empty() && !is_description_new) {
+    // Whoever wrote it may have died before its name was durable.
+    return options_.is_dry ? Status() : files_.sync_directory(run_path_);
+  }
   report_.changed = true;
   SB_RETURN_IF_ERROR(lost_.take(replaced));
   if (options_.is_dry) return Status();

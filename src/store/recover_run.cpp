@@ -10,6 +10,8 @@
 #include "format/trace_schema.h"
 #include "store/commit_run.h"
 #include "store/rebuild_index.h"
+#include "store/replace_run_file.h"
+#include "store/run_files.h"
 #include "store/run_inspection.h"
 #include "store/run_journals.h"
 #include "store/strategy_index.h"
@@ -46,8 +48,10 @@ class Recovery {
   Status act();
   Status finish();
   Status rebuild();
+  Status settle();
   Status dispose_of_journals();
   Status take_leftovers();
+  Status find_unnamed_metric_sets(std::vector<LostFile>& found);
   Status find_temporaries(const std::string& directory, std::vector<LostFile>& found);
 
   FileSystem& files_;
@@ -74,6 +78,7 @@ Status Recovery::act() {
     case RecoveryAction::keep:
     case RecoveryAction::clean:
       report_.summary.trace_count = found_.whole_trace_count;
+      SB_RETURN_IF_ERROR(settle());
       break;
   }
   SB_RETURN_IF_ERROR(dispose_of_journals());
@@ -126,6 +131,14 @@ Status Recovery::rebuild() {
   return Status();
 }
 
+Status Recovery::settle() {
+  if (!found_.has_two_versions) return Status();
+  report_.remarks.push_back(
+      "run.json: somebody died replacing a file of this run, which is whole; run.json named two versions of it, and "
+      "names the one that is there");
+  return options_.is_dry ? Status() : settle_run_files(files_, run_path_);
+}
+
 // The run is whole now. What is not in it, or cannot be read, is kept for whoever wants to look at it.
 Status Recovery::dispose_of_journals() {
   if (found_.facts.journal == JournalFact::none) return Status();
@@ -152,6 +165,19 @@ Status Recovery::find_temporaries(const std::string& directory, std::vector<Lost
   return Status();
 }
 
+// Whoever made one died before run.json named it, or removing it.
+Status Recovery::find_unnamed_metric_sets(std::vector<LostFile>& found) {
+  const Result<std::vector<DirectoryEntry>> entries = files_.list_directory(join_path(run_path_, kMetricsDirectory));
+  if (!entries.ok()) return entries.status().code() == StatusCode::not_found ? Status() : entries.status();
+  SB_ASSIGN_OR_RETURN(const RunDescription description, read_run_description(files_, run_path_));
+  for (const DirectoryEntry& entry : *entries) {
+    const std::string path = join_path(kMetricsDirectory, entry.name);
+    const bool is_unnamed = is_metric_set(path) && find_run_file(description, path) == nullptr;
+    if (!entry.is_directory && is_unnamed) found.push_back({.path = path, .why = "run.json names no such metric set"});
+  }
+  return Status();
+}
+
 // What an earlier attempt has left and the run does not need. Before a dry run's end it cannot be told what the attempt
 // that is not made would have used.
 Status Recovery::take_leftovers() {
@@ -159,6 +185,7 @@ Status Recovery::take_leftovers() {
   if (options_.is_dry && writes) return Status();
   std::vector<LostFile> leftovers;
   SB_RETURN_IF_ERROR(find_temporaries("", leftovers));
+  SB_RETURN_IF_ERROR(find_unnamed_metric_sets(leftovers));
   const std::string index_path = join_path(run_path_, file::kStrategyIndex);
   SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(index_path));
   SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, decode_index(bytes, index_path));

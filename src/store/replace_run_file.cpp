@@ -23,14 +23,6 @@ Status remove_if_there(FileSystem& files, const std::string& path) {
   return status.code() == StatusCode::not_found ? Status() : status;
 }
 
-bool is_metric_set(std::string_view name) {
-  constexpr std::string_view kSuffix = ".parquet";
-  const std::string directory = std::string(kMetricsDirectory) + "/";
-  if (!name.starts_with(directory) || !name.ends_with(kSuffix)) return false;
-  name.remove_prefix(directory.size());
-  return name.size() > kSuffix.size() && name.front() != '.' && name.find('/') == std::string_view::npos;
-}
-
 void set_version(RunDescription::File& file, const FileVersion& version) {
   file.size = version.size;
   file.sha256 = version.sha256;
@@ -210,19 +202,17 @@ Status remove_run_file(FileSystem& files, const std::string& run_path, const std
   RunDescription next = open.description;
   const bool is_named = std::erase_if(next.files, [&](const auto& file) { return file.path == name; }) > 0;
   SB_ASSIGN_OR_RETURN(const bool exists, files.file_exists(path));
-  if (!is_named && !exists) {
-    return Status::not_found(fmt::format("{} has no metric set {}", run_path, name));
-  }
   if (is_named) {
     SB_ASSIGN_OR_RETURN(const std::string text, encode_changed(open, next));
     SB_RETURN_IF_ERROR(replace_description(files, run_path, text));
+  } else {
+    SB_RETURN_IF_ERROR(files.sync_directory(run_path));  // by a removal that died before that
   }
-  // A removal that died has renamed run.json, perhaps not durably.
-  if (!is_named) SB_RETURN_IF_ERROR(files.sync_directory(run_path));
   SB_RETURN_IF_ERROR(remove_if_there(files, temporary_of(path)));
-  if (!exists) return Status();
-  SB_RETURN_IF_ERROR(files.remove_file(path));
-  return files.sync_directory(parent_path(path));
+  SB_RETURN_IF_ERROR(remove_if_there(files, path));
+  SB_ASSIGN_OR_RETURN(const bool has_directory, files.directory_exists(parent_path(path)));
+  if (has_directory) SB_RETURN_IF_ERROR(files.sync_directory(parent_path(path)));
+  return is_named || exists ? Status() : Status::not_found(fmt::format("{} has no metric set {}", run_path, name));
 }
 
 }  // namespace signalbook

@@ -52,8 +52,7 @@ class Inspection {
   Inspection(FileSystem& files, const std::string& run_path) : files_(files), run_path_(run_path) {}
 
   Result<RunInspection> run() {
-    SB_RETURN_IF_ERROR(look_at_description());
-    SB_RETURN_IF_ERROR(look_at_index());
+    SB_RETURN_IF_ERROR(look_at_tables());
     SB_RETURN_IF_ERROR(facts().index == IndexFact::whole ? compare_traces_with_index() : look_at_traces());
     SB_RETURN_IF_ERROR(look_at_journals());
     SB_RETURN_IF_ERROR(look_at_recorded_bars());
@@ -95,8 +94,10 @@ class Inspection {
     found_.damaged_files.push_back({.path = name, .why = "damaged; the run has another now"});
   }
 
+  Status look_at_tables();
   Status look_at_description();
   Status look_at_index();
+  Status look_at_other_files();
   Status compare_traces_with_index();
   Status look_at_traces();
   void judge_traces(int64_t damaged_count);
@@ -120,6 +121,39 @@ class Inspection {
   std::set<std::string> missing_bars_;  // data_ids of a run that is made, whose bars the store lacks
   std::multimap<std::pair<Digest, std::string>, const IndexRow*> rows_by_trace_;  // by digest and data_id
 };
+
+// run.json and what it vouches for, all of which somebody may be replacing where the run's lock is not held.
+Status Inspection::look_at_tables() {
+  const std::vector<std::string> names = {file::kStrategyComponents, file::kStrategyIndex};
+  const Status looked = look_at_run_files(files_, run_path_, names, [&]() -> Status {
+    found_ = RunInspection();
+    rows_.clear();
+    description_.reset();
+    SB_RETURN_IF_ERROR(look_at_description());
+    SB_RETURN_IF_ERROR(look_at_index());
+    SB_RETURN_IF_ERROR(look_at_other_files());
+    return found_.damage.empty() ? Status() : Status::damaged(found_.damage.front());
+  });
+  if (!looked.ok() && looked.code() != StatusCode::damaged) return looked;
+  for (const IndexRow& row : rows_) rows_by_trace_.emplace(std::pair(row.strategy_digest, row.data_id), &row);
+  return Status();
+}
+
+// Metric sets. They follow from what else the run has, and nothing is made of them.
+Status Inspection::look_at_other_files() {
+  if (!description_) return Status();
+  for (const RunDescription::File& entry : description_->files) {
+    found_.has_two_versions |= entry.previous.has_value();
+    if (entry.path == file::kStrategyComponents || entry.path == file::kStrategyIndex) continue;
+    const Status status = check_run_file(files_, run_path_, *description_, entry.path, FileCheck::digest);
+    if (status.ok()) continue;
+    if (status.code() != StatusCode::damaged) return status;
+    SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path_of(entry.path)));
+    found_.damage.push_back(
+        fmt::format("{}: {}", entry.path, exists ? "not the bytes that run.json speaks of" : "missing"));
+  }
+  return Status();
+}
 
 Status Inspection::look_at_description() {
   const std::string name = file::kRunDescription;
@@ -164,11 +198,8 @@ Status Inspection::look_at_index() {
   Result<std::vector<IndexRow>> rows = decode_index(*bytes, name);
   std::string what = rows.ok() ? "" : rows.status().message();
   if (description_) {
-    bool is_described = false;
-    for (const RunDescription::File& entry : description_->files) {
-      is_described |= entry.path == name && entry.size == static_cast<int64_t>(bytes->size()) &&
-                      entry.sha256 == to_hex(sha256(*bytes));
-    }
+    const RunDescription::File* const entry = find_run_file(*description_, name);
+    const bool is_described = entry != nullptr && is_run_file(*entry, *bytes);
     if (!is_described && what.empty()) what = name + ": not the bytes that run.json speaks of";
   }
   facts().index = what.empty() ? IndexFact::whole : IndexFact::damaged;
@@ -177,7 +208,6 @@ Status Inspection::look_at_index() {
     return Status();
   }
   rows_ = std::move(rows).value();
-  for (const IndexRow& row : rows_) rows_by_trace_.emplace(std::pair(row.strategy_digest, row.data_id), &row);
   return Status();
 }
 

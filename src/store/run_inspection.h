@@ -22,6 +22,7 @@ struct RunInspection {
   std::vector<LostFile> damaged_files;     // traces, index and run.json that are there and are not whole
   std::vector<LostFile> in_the_way;        // directories where a file of the run belongs
   std::optional<RunDescription> recorded;  // what the journals say of the run, where they say it
+  bool has_two_versions = false;           // run.json names two of a file: a replacement is going on, or died
   int64_t torn_bytes = 0;                  // at the ends of journals
   // What is not to be removed with the journals of a run that is whole: the directory, or what of it is cut off or none
   // of ours; and what an earlier removal has left under the other name.

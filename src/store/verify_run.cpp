@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "store/run_journals.h"
 #include "store/strategy_components.h"
 #include "store/strategy_index.h"
+#include "store/table_file.h"
 #include "store/verify_conflicts.h"
 #include "store/verify_index.h"
 #include "store/verify_journals.h"
@@ -43,6 +46,12 @@ struct BarsFile {
   std::optional<Bars> bars;  // kept for the run that is looked at, when its traces are held against them
 };
 
+// run.json and the files that it vouches for, read while nobody replaced one of them.
+struct DescribedFiles {
+  std::optional<RunDescription> description;
+  std::map<std::string, std::string> whole;  // the bytes of index and components, by name
+};
+
 class Verification {
  public:
   Verification(FileSystem& files, std::string store_path, const std::function<void(const Finding&)>& report,
@@ -60,6 +69,7 @@ class Verification {
 
  private:
   void tell(Kind kind, const std::string& what) {
+    if (held_ != nullptr) return held_->emplace_back(kind, what), void();
     (kind == Kind::damage    ? summary_.damage_count
      : kind == Kind::problem ? summary_.problem_count
                              : summary_.remark_count) += 1;
@@ -70,12 +80,14 @@ class Verification {
   }
 
   std::optional<std::string> read(const std::string& path, const std::string& name);
-  bool is_as_recorded(const std::string& name, const std::string& bytes, int64_t size, const std::string& sha256_hex);
+  void tell_other_bytes(const std::string& name, const std::string& bytes, int64_t size);
 
   std::optional<RunDescription> read_description(const RunLocation& run);
-  std::optional<Rows> check_described_files(const RunLocation& run, const RunDescription& description);
+  Status read_described_files(const RunLocation& run, DescribedFiles& found);
+  void read_files(const RunLocation& run, DescribedFiles& found);
+  std::optional<Rows> check_described_files(const DescribedFiles& found);
   std::optional<Rows> read_index_alone(const RunLocation& run);
-  void check_counts(const RunDescription& description, const Rows& rows);
+  void check_counts(const DescribedFiles& found, const Rows& rows);
   void check_traces(const RunLocation& run, const Rows& rows);
   void check_bars(const RunDescription& description, const Rows& rows);
   void check_feed(const RunDescription::Feed& feed);
@@ -83,15 +95,18 @@ class Verification {
   void decode_bars(const std::string& data_id_hex, BarsFile& file, const std::string& bytes);
   Status check_unfinished(const std::string& path);
   Status find_orphans(const std::string& directory, const std::string& name, const std::set<std::string>& known);
+  Status tell_orphan(const std::string& name);
+  Result<bool> is_run_locked();
 
   FileSystem& files_;
   std::string store_path_;
   const std::function<void(const Finding&)>& report_;
   bool is_deep_;
   VerifySummary summary_;
-  std::string run_id_;
-  std::map<std::string, BarsFile> bars_;  // by data_id
-  bool knows_all_bars_ = true;            // that some run refers to: every run.json could be read
+  std::string run_id_, run_path_;
+  std::vector<std::pair<Kind, std::string>>* held_ = nullptr;  // takes what is told, where that may not count
+  std::map<std::string, BarsFile> bars_;                       // by data_id
+  bool knows_all_bars_ = true;                                 // that some run refers to: every run.json could be read
   TraceConflicts conflicts_;
 };
 
@@ -108,15 +123,10 @@ std::optional<std::string> Verification::read(const std::string& path, const std
   return std::nullopt;
 }
 
-bool Verification::is_as_recorded(const std::string& name, const std::string& bytes, int64_t size,
-                                  const std::string& sha256_hex) {
-  if (static_cast<int64_t>(bytes.size()) != size) {
-    tell(Kind::damage, fmt::format("{}: {} bytes, {} were recorded", name, bytes.size(), size));
-    return false;
-  }
-  if (to_hex(sha256(bytes)) == sha256_hex) return true;
-  tell(Kind::damage, name + ": not the bytes that were recorded");
-  return false;
+void Verification::tell_other_bytes(const std::string& name, const std::string& bytes, int64_t size) {
+  const auto found = static_cast<int64_t>(bytes.size());
+  tell(Kind::damage, found != size ? fmt::format("{}: {} bytes, {} were recorded", name, found, size)
+                                   : name + ": not the bytes that were recorded");
 }
 
 // ---- One run --------------------------------------------------------------------------------------------------------
@@ -133,12 +143,16 @@ Status Verification::check_run(const RunLocation& run) {
     return is_finished_now ? check_run(run) : Status();
   }
   ++summary_.run_count;
-  const std::optional<RunDescription> description = read_description(run);
-  const std::optional<Rows> rows = description ? check_described_files(run, *description) : read_index_alone(run);
+  run_path_ = run.path;
+  DescribedFiles found;
+  SB_RETURN_IF_ERROR(read_described_files(run, found));
+  const std::optional<RunDescription>& description = found.description;
+  knows_all_bars_ = knows_all_bars_ && description;
+  const std::optional<Rows> rows = description ? check_described_files(found) : read_index_alone(run);
   if (description) check_bars(*description, rows.value_or(Rows()));
   if (!rows) return Status();
   if (description) {
-    check_counts(*description, *rows);
+    check_counts(found, *rows);
     conflicts_.keep(run_id_, *description, *rows);
     if (description->layout != "files") {
       tell(Kind::problem,
@@ -167,21 +181,54 @@ std::optional<RunDescription> Verification::read_description(const RunLocation& 
     const bool is_newer = description.status().code() == StatusCode::invalid;
     tell(is_newer ? Kind::problem : Kind::damage, description.status().message());
   }
-  knows_all_bars_ = false;
   return std::nullopt;
 }
 
-// What run.json vouches for. The rows of the index, when it is whole.
-std::optional<Rows> Verification::check_described_files(const RunLocation& run, const RunDescription& description) {
-  std::map<std::string, std::string> whole;  // files by name
-  for (const RunDescription::File& entry : description.files) {
+Status Verification::read_described_files(const RunLocation& run, DescribedFiles& found) {
+  const int64_t byte_count = summary_.byte_count;
+  std::vector<std::pair<Kind, std::string>> told;
+  held_ = &told;
+  const std::vector<std::string> names = {file::kStrategyIndex, file::kStrategyComponents};
+  const Status looked = look_at_run_files(files_, run.path, names, [&]() -> Status {
+    found = {};
+    told.clear();
+    summary_.byte_count = byte_count;
+    found.description = read_description(run);
+    if (found.description) read_files(run, found);
+    const bool is_damaged = std::ranges::find(told, Kind::damage, &std::pair<Kind, std::string>::first) != told.end();
+    return is_damaged ? Status::damaged(told.front().second) : Status();
+  });
+  held_ = nullptr;
+  for (const auto& [kind, what] : told) tell(kind, what);
+  return looked.code() == StatusCode::damaged ? Status() : looked;
+}
+
+void Verification::read_files(const RunLocation& run, DescribedFiles& found) {
+  for (const RunDescription::File& entry : found.description->files) {
     std::optional<std::string> bytes = read(join_path(run.path, entry.path), entry.path);
-    if (!bytes || !is_as_recorded(entry.path, *bytes, entry.size, entry.sha256)) continue;
+    if (!bytes) continue;
+    if (!is_run_file(entry, *bytes)) {
+      tell_other_bytes(entry.path, *bytes, entry.size);
+      continue;
+    }
+    if (entry.previous) {
+      tell(Kind::remark, entry.path +
+                             ": run.json names what it was before as well: it is being replaced, or that died; "
+                             "recover settles it");
+    }
     if (entry.path == file::kStrategyIndex || entry.path == file::kStrategyComponents) {
-      whole.emplace(entry.path, std::move(*bytes));
+      found.whole.emplace(entry.path, std::move(*bytes));
+    } else if (is_deep_ && is_metric_set(entry.path)) {
+      const Result<Table> table = decode_table_file(*bytes, entry.path);
+      if (!table.ok()) tell(Kind::damage, table.status().message());
     }
   }
-  if (find_run_file(description, file::kStrategyIndex) == nullptr) {
+}
+
+// What run.json vouches for. The rows of the index, when it is whole.
+std::optional<Rows> Verification::check_described_files(const DescribedFiles& found) {
+  const auto& [description, whole] = found;
+  if (find_run_file(*description, file::kStrategyIndex) == nullptr) {
     tell(Kind::damage, fmt::format("{}: does not say what {} is", file::kRunDescription, file::kStrategyIndex));
   }
   const auto components = whole.find(file::kStrategyComponents);
@@ -214,7 +261,11 @@ std::optional<Rows> Verification::read_index_alone(const RunLocation& run) {
   return std::nullopt;
 }
 
-void Verification::check_counts(const RunDescription& description, const Rows& rows) {
+void Verification::check_counts(const DescribedFiles& found, const Rows& rows) {
+  const RunDescription& description = *found.description;
+  const RunDescription::File* const index = find_run_file(description, file::kStrategyIndex);
+  // While it is replaced the counts are those of the one to come.
+  if (index->previous && version_of(found.whole.at(file::kStrategyIndex)) == *index->previous) return;
   int64_t changes = 0;
   for (const IndexRow& row : rows) changes += row.change_count;
   if (static_cast<int64_t>(rows.size()) == description.trace_count && changes == description.change_count) return;
@@ -227,7 +278,11 @@ void Verification::check_traces(const RunLocation& run, const Rows& rows) {
   for (const IndexRow& row : rows) {
     ++summary_.trace_count;
     const std::optional<std::string> bytes = read(join_path(run.path, row.trace_path), row.trace_path);
-    if (!bytes || !is_as_recorded(row.trace_path, *bytes, row.file_size, to_hex(row.file_sha256))) continue;
+    if (!bytes) continue;
+    if (static_cast<int64_t>(bytes->size()) != row.file_size || sha256(*bytes) != row.file_sha256) {
+      tell_other_bytes(row.trace_path, *bytes, row.file_size);
+      continue;
+    }
     if (!is_deep_) continue;
     const auto bars = bars_.find(row.data_id);
     const bool has_bars = bars != bars_.end() && bars->second.bars.has_value();
@@ -329,10 +384,46 @@ Status Verification::find_orphans(const std::string& directory, const std::strin
     } else if (entry.is_directory && !entry.is_link) {
       SB_RETURN_IF_ERROR(find_orphans(join_path(directory, entry.name), path, known));
     } else if (!known.contains(path)) {
-      tell(Kind::problem, entry.name.ends_with(kTemporarySuffix)
-                              ? path + ": left behind by a recording that did not finish; it can be removed"
-                              : path + ": belongs to nothing in the index or run.json");
+      SB_RETURN_IF_ERROR(tell_orphan(path));
     }
+  }
+  return Status();
+}
+
+// Only a lock that is there is tried, so that nothing is made; one that is left behind is given.
+Result<bool> Verification::is_run_locked() {
+  const std::string path = run_lock_path(run_path_);
+  SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path));
+  if (!exists) return false;
+  const Result<std::unique_ptr<FileLock>> lock = files_.lock_file(path, /*wait=*/false);
+  return !lock.ok() || *lock == nullptr;  // where nobody may write, nobody can tell
+}
+
+Status Verification::tell_orphan(const std::string& name) {
+  const bool is_temporary = name.ends_with(kTemporarySuffix), is_metrics = is_metric_set(name);
+  if (!is_temporary && !is_metrics) {
+    tell(Kind::problem, name + ": belongs to nothing in the index or run.json");
+    return Status();
+  }
+  // Somebody may replace files of this run: he holds its lock, and in the end the file has another name, or run.json
+  // names it.
+  bool is_locked = false;
+  constexpr int kLooks = 3;
+  for (int look = 0; look < kLooks && !is_locked; ++look) {
+    SB_ASSIGN_OR_RETURN(is_locked, is_run_locked());
+    SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(join_path(run_path_, name)));
+    if (!exists) return Status();
+    const Result<RunDescription> description = read_run_description(files_, run_path_);
+    if (description.ok() && find_run_file(*description, name) != nullptr) return Status();
+  }
+  if (is_locked) {
+    tell(Kind::remark, name + ": is being written or removed");
+  } else if (is_metrics) {
+    tell(Kind::problem, name +
+                            ": run.json names no such metric set: whoever wrote or removed it died, or it was copied "
+                            "here; compute it again, or let recover take it away");
+  } else {
+    tell(Kind::problem, name + ": left behind by a recording that did not finish; it can be removed");
   }
   return Status();
 }
