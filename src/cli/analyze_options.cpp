@@ -38,9 +38,12 @@ void add_analyze_options(CLI::App& command, AnalyzeCommandOptions& options) {
 
   const char* const exits = "What if";
   command.add_option("--stop", options.stop, "Leave at this loss, a fraction of the entry price: 0.01 is 1%")
+      ->check(CLI::NonNegativeNumber)
       ->group(exits);
-  command.add_option("--target", options.target, "Leave at this gain")->group(exits);
-  command.add_option("--trail", options.trail, "Leave this far from the best price since the entry")->group(exits);
+  command.add_option("--target", options.target, "Leave at this gain")->check(CLI::NonNegativeNumber)->group(exits);
+  command.add_option("--trail", options.trail, "Leave this far from the best price since the entry")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(exits);
   command.add_option("--slippage-bps", options.slippage_bps, "How much worse a stop fills, in basis points")
       ->check(CLI::Range(0.0, kMostBasisPoints))
       ->group(exits);

@@ -31,8 +31,7 @@ void add_order(CLI::App& command, CommonOptions& options) {
 void add_runs(CLI::App& command, std::vector<std::string>& runs) {
   // One at a time, so that what follows it is not taken for another run.
   command.add_option("--run", runs, "Only this run of the store, or those that fit 'run_*': as often as needed")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
 }
 
 std::string is_row_count(const std::string& text) {
