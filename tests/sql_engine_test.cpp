@@ -342,7 +342,8 @@ TEST_F(SqlEngineTest, ReadsInEveryForm) {
     const std::string answer = ask(*engine, statement);
     EXPECT_NE(answer.substr(0, 6), "error ") << statement << "\n" << answer;
   }
-  EXPECT_EQ(ask(*engine, "SHOW TABLES"), "name\nbars\ncomponents\nhash_history\nruns\nstrategies\ntraces\n");
+  EXPECT_EQ(ask(*engine, "SHOW TABLES"),
+            "name\nbars\ncomponents\nhash_history\nmetrics\nruns\nstrategies\ntraces\ntrades\n");
 }
 
 TEST_F(SqlEngineTest, IsConfinedToTheStore) {
@@ -389,7 +390,8 @@ TEST_F(SqlEngineTest, ReadsAbsolutePathsOfTheStoreThroughLinksToo) {
 
 TEST_F(SqlEngineTest, SaysWhatIsThere) {
   const std::string no_table = ask(store_.scope(), "SELECT * FROM strategys");
-  EXPECT_NE(no_table.find("strategies, components, runs, traces, bars and hash_history"), std::string::npos)
+  EXPECT_NE(no_table.find("strategies, components, runs, traces, trades, bars, metrics and hash_history"),
+            std::string::npos)
       << no_table;
   const std::string no_column = ask(store_.scope(), "SELECT perid FROM strategies");
   EXPECT_NE(no_column.find("period"), std::string::npos) << no_column;

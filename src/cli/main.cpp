@@ -228,8 +228,9 @@ int run(int argc, char** argv) {
   command->callback([&] { status = run_analyze(analyze, &interrupted_by); });
 
   SqlOptions sql;
-  command = app.add_subcommand(
-      "sql", "Ask in SQL (DuckDB): views strategies, components, runs, traces, bars, metrics, hash_history");
+  command = app.add_subcommand("sql",
+                               "Ask in SQL (DuckDB): views strategies, components, runs, traces, trades, bars, "
+                               "metrics, hash_history");
   command->add_option("query", sql.query, "One SELECT, or - for standard input")->required();
   command->add_flag("--unconfined", sql.unconfined,
                     "Opens it up: COPY, ATTACH, CREATE, INSTALL, SET, several statements in one text, any file");

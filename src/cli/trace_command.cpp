@@ -4,10 +4,10 @@
 
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
-#include "cli/trades_table.h"
 #include "format/signal_encoder.h"
 #include "query/sql_views.h"
 #include "store/run_reader.h"
+#include "store/trade_table.h"
 
 namespace signalbook::cli {
 
@@ -79,6 +79,12 @@ Result<Table> dense_table(const Trace& trace, const Bars& bars, int64_t bar_coun
   }
   table.add("close", ColumnType::real).reals.assign(bars.close.begin(), bars.close.begin() + bar_count);
   return table;
+}
+
+Result<Table> trades_table(const Trace& trace, const Bars& bars, int64_t bar_count, double cost) {
+  SB_ASSIGN_OR_RETURN(const TradePrices prices, TradePrices::make(bars, bar_count));
+  SB_ASSIGN_OR_RETURN(const std::vector<Trade> trades, trades_of_trace(trace, prices, cost));
+  return trade_table(trades, prices.ts());
 }
 
 // A trace file by its path, whoever wrote it.

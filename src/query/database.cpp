@@ -118,6 +118,7 @@ class DuckDbConnection : public Connection {
   Result<TextRows> fetch(const std::string& sql, const std::string* parameter) override;
   Parsed parse(const std::string& sql) override;
   Status add_row_reader(const std::string& name, RowReader reader) override;
+  Status add_list_function(const std::string& name, ListFunction function) override;
 
  private:
   duckdb_database database_;
@@ -271,6 +272,107 @@ Result<duckdb_logical_type> row_type(duckdb_connection connection, const std::ve
   return list;
 }
 
+// ---- Functions of ours that give lists ------------------------------------------------------------------------------
+
+const char* type_name(ColumnType type) {
+  switch (type) {
+    case ColumnType::boolean:
+      return "BOOLEAN";
+    case ColumnType::int32:
+    case ColumnType::int64:
+      return "BIGINT";
+    case ColumnType::real:
+      return "DOUBLE";
+    case ColumnType::timestamp:
+      return "TIMESTAMP WITH TIME ZONE";
+    case ColumnType::bytes:
+      return "BLOB";
+    case ColumnType::text:
+    case ColumnType::text_list:
+      break;
+  }
+  return "VARCHAR";
+}
+
+// The arguments of a chunk of calls.
+Table read_calls(duckdb_data_chunk input, const std::vector<ListFunction::Parameter>& parameters) {
+  Table calls;
+  const idx_t row_count = duckdb_data_chunk_get_size(input);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    TableColumn& column = calls.add(parameters[i].name, parameters[i].type);
+    duckdb_vector vector = duckdb_data_chunk_get_vector(input, i);
+    void* data = duckdb_vector_get_data(vector);
+    uint64_t* validity = duckdb_vector_get_validity(vector);
+    for (idx_t row = 0; row < row_count; ++row) {
+      if (validity != nullptr && !duckdb_validity_row_is_valid(validity, row)) {
+        column.append_null();
+      } else if (column.type == ColumnType::int64) {
+        column.append_integer(static_cast<int64_t*>(data)[row]);
+      } else if (column.type == ColumnType::real) {
+        column.append_real(static_cast<double*>(data)[row]);
+      } else {
+        column.append_text(*text_at(vector, row));  // bytes lie in a vector as texts do
+      }
+    }
+  }
+  return calls;
+}
+
+// Writes rows of a column to a vector that has room for them.
+void write_values(const TableColumn& column, size_t first, size_t count, duckdb_vector vector, idx_t to) {
+  void* data = duckdb_vector_get_data(vector);
+  if (!column.valid.empty()) duckdb_vector_ensure_validity_writable(vector);
+  uint64_t* validity = duckdb_vector_get_validity(vector);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t row = first + i;
+    if (validity != nullptr) duckdb_validity_set_row_validity(validity, to + i, !column.is_null(row));
+    if (column.is_null(row)) continue;
+    if (column.type == ColumnType::text) {
+      duckdb_vector_assign_string_element_len(vector, to + i, column.texts[row].data(), column.texts[row].size());
+    } else if (column.type == ColumnType::real) {
+      static_cast<double*>(data)[to + i] = column.reals[row];
+    } else if (column.type == ColumnType::boolean) {
+      static_cast<bool*>(data)[to + i] = column.integers[row] != 0;
+    } else {
+      static_cast<int64_t*>(data)[to + i] = column.integers[row];
+    }
+  }
+}
+
+// Puts rows behind those that the list has.
+Status append_rows(const Table& rows, size_t first, size_t count, duckdb_vector list) {
+  const idx_t begin = duckdb_list_vector_get_size(list);
+  if (duckdb_list_vector_reserve(list, begin + count) != DuckDBSuccess) return Status::io_error("out of memory");
+  duckdb_list_vector_set_size(list, begin + count);
+  duckdb_vector structs = duckdb_list_vector_get_child(list);
+  for (size_t column = 0; column < rows.columns.size(); ++column) {
+    write_values(rows.columns[column], first, count, duckdb_struct_vector_get_child(structs, column), begin);
+  }
+  return Status();
+}
+
+Status write_lists(const ListFunction& function, duckdb_data_chunk input, duckdb_vector output) {
+  const Table calls = read_calls(input, function.parameters);
+  const idx_t call_count = duckdb_data_chunk_get_size(input);
+  auto* lists = static_cast<duckdb_list_entry*>(duckdb_vector_get_data(output));
+  for (idx_t call = 0; call < call_count; ++call) lists[call] = {.offset = 0, .length = 0};
+  return function.rows(calls, [&](size_t call, const Table& rows, size_t first, size_t count) {
+    duckdb_list_entry& entry = lists[call];
+    const idx_t end = duckdb_list_vector_get_size(output);
+    if (entry.length == 0) entry.offset = end;
+    if (entry.offset + entry.length != end) return Status::io_error("the rows of a list are given apart");
+    SB_RETURN_IF_ERROR(append_rows(rows, first, count, output));
+    entry.length += count;
+    return Status();
+  });
+}
+
+void call_list_function(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
+  const auto& function = *static_cast<const ListFunction*>(duckdb_scalar_function_get_extra_info(info));
+  const Status status = write_lists(function, input, output);
+  if (!status.ok()) duckdb_scalar_function_set_error(info, function_error(status).c_str());
+}
+
 // ---- Results --------------------------------------------------------------------------------------------------------
 
 bool is_huge(duckdb_type type) { return type == DUCKDB_TYPE_HUGEINT || type == DUCKDB_TYPE_UHUGEINT; }
@@ -301,21 +403,23 @@ struct ResultStream {
   bool has_huge = false;
   duckdb_data_chunk first = nullptr;  // fetched already
   bool has_first = false;
-  std::string error;
+  Status failure;
 
   void start();
   bool narrow_column(duckdb_vector from, duckdb_vector to, idx_t row_count, size_t column);
   bool narrow(duckdb_data_chunk* chunk);
   std::string find_cause();
-  // The next chunk. None at the end, and when `error` tells of a failure.
+  // The next chunk. None at the end, and after a failure.
   duckdb_data_chunk fetch();
-  int fail(std::string message) {
-    error = std::move(message);
+  int fail(Status status) {
+    failure = std::move(status);
     return error_number();
   }
-  // What kind of error it is, as far as errno has words for it.
+  // What kind of failure it is, as far as errno has words for it.
   int error_number() const {
-    switch (duckdb_error(error).code()) {
+    switch (failure.code()) {
+      case StatusCode::ok:
+        return 0;
       case StatusCode::damaged:
         return EBADMSG;
       case StatusCode::io_error:
@@ -361,8 +465,9 @@ bool ResultStream::narrow_column(duckdb_vector from, duckdb_vector to, idx_t row
     target[row] = static_cast<int64_t>(source[row].lower);
     const int64_t sign = target[row] < 0 && sources[column] == DUCKDB_TYPE_HUGEINT ? -1 : 0;
     if (source[row].upper != sign || (sign == 0 && target[row] < 0)) {
-      error = fmt::format("column \"{}\" holds a whole number of more than 64 bits: cast it, as in CAST({} AS DOUBLE)",
-                          names[column], quote_sql_name(names[column]));
+      failure = Status::invalid(
+          fmt::format("column \"{}\" holds a whole number of more than 64 bits: cast it, as in CAST({} AS DOUBLE)",
+                      names[column], quote_sql_name(names[column])));
       return false;
     }
   }
@@ -409,7 +514,7 @@ int get_schema(ArrowArrayStream* stream, ArrowSchema* out) {
   for (const std::string& name : state.names) names.push_back(name.c_str());
   duckdb_error_data error = duckdb_to_arrow_schema(state.options, state.types.data(), names.data(), names.size(), out);
   std::string message = take_error(error);
-  return message.empty() ? 0 : state.fail(std::move(message));
+  return message.empty() ? 0 : state.fail(duckdb_error(message));
 }
 
 // The end and a failure look alike, but for the message.
@@ -418,32 +523,30 @@ duckdb_data_chunk ResultStream::fetch() {
   if (chunk != nullptr) return chunk;
   const char* message = duckdb_result_error(result.get());
   if (message == nullptr || *message == '\0') return nullptr;
-  error = duckdb_error(is_interruption(message) ? find_cause() : message).message();
+  failure = duckdb_error(is_interruption(message) ? find_cause() : message);
   return nullptr;
 }
 
 int get_next(ArrowArrayStream* stream, ArrowArray* out) {
   auto& state = *static_cast<ResultStream*>(stream->private_data);
   out->release = nullptr;
-  if (!state.error.empty()) return state.error_number();
+  if (!state.failure.ok()) return state.error_number();
   duckdb_data_chunk chunk = state.has_first ? state.first : state.fetch();
   if (state.has_first) state.first = nullptr;
   state.has_first = false;
-  if (chunk == nullptr) return state.error.empty() ? 0 : state.error_number();
-  std::string message;
+  if (chunk == nullptr) return state.error_number();
   if (!state.has_huge || state.narrow(&chunk)) {
     duckdb_error_data error = duckdb_data_chunk_to_arrow(state.options, chunk, out);
-    message = take_error(error);
-  } else {
-    message = state.error;
+    const std::string message = take_error(error);
+    if (!message.empty()) state.failure = duckdb_error(message);
   }
   duckdb_destroy_data_chunk(&chunk);
-  return message.empty() ? 0 : state.fail(std::move(message));
+  return state.error_number();
 }
 
 const char* get_last_error(ArrowArrayStream* stream) {
   const auto& state = *static_cast<const ResultStream*>(stream->private_data);
-  return state.error.empty() ? nullptr : state.error.c_str();
+  return state.failure.ok() ? nullptr : state.failure.message().c_str();
 }
 
 void release_stream(ArrowArrayStream* stream) {
@@ -509,6 +612,32 @@ Status DuckDbConnection::add_row_reader(const std::string& name, RowReader reade
   const duckdb_state registered = duckdb_register_scalar_function_set(get(), overloads);
   duckdb_destroy_scalar_function_set(&overloads);
   for (duckdb_logical_type* type : {&texts, &text, &rows}) duckdb_destroy_logical_type(type);
+  return registered == DuckDBSuccess ? Status() : Status::io_error("DuckDB does not take the function " + name);
+}
+
+Status DuckDbConnection::add_list_function(const std::string& name, ListFunction function) {
+  std::vector<RowReader::Column> columns;
+  for (const TableColumn& column : function.columns.columns) columns.push_back({column.name, type_name(column.type)});
+  SB_ASSIGN_OR_RETURN(duckdb_logical_type rows, row_type(get(), columns));
+  duckdb_scalar_function made = duckdb_create_scalar_function();
+  duckdb_scalar_function_set_name(made, name.c_str());
+  for (const ListFunction::Parameter& parameter : function.parameters) {
+    duckdb_logical_type type = duckdb_create_logical_type(parameter.type == ColumnType::int64   ? DUCKDB_TYPE_BIGINT
+                                                          : parameter.type == ColumnType::real  ? DUCKDB_TYPE_DOUBLE
+                                                          : parameter.type == ColumnType::bytes ? DUCKDB_TYPE_BLOB
+                                                                                                : DUCKDB_TYPE_VARCHAR);
+    duckdb_scalar_function_add_parameter(made, type);
+    duckdb_destroy_logical_type(&type);
+  }
+  duckdb_scalar_function_set_return_type(made, rows);
+  duckdb_scalar_function_set_function(made, call_list_function);
+  duckdb_scalar_function_set_special_handling(made);  // NULLs are the function's to judge
+  duckdb_scalar_function_set_volatile(made);          // files are read when the query runs, not when it is planned
+  duckdb_scalar_function_set_extra_info(made, new ListFunction(std::move(function)),
+                                        [](void* state) { delete static_cast<ListFunction*>(state); });
+  const duckdb_state registered = duckdb_register_scalar_function(get(), made);
+  duckdb_destroy_scalar_function(&made);
+  duckdb_destroy_logical_type(&rows);
   return registered == DuckDBSuccess ? Status() : Status::io_error("DuckDB does not take the function " + name);
 }
 
@@ -602,7 +731,7 @@ Status DuckDbDatabase::stream(std::shared_ptr<Connection> connection, const std:
   // cast.
   result->first = result->fetch();
   result->has_first = true;
-  if (!result->error.empty()) return duckdb_error(result->error);
+  if (!result->failure.ok()) return result->failure;
   *stream = {.get_schema = get_schema,
              .get_next = get_next,
              .get_last_error = get_last_error,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "store/table.h"
 
 struct ArrowArrayStream;  // the Arrow C stream interface: a plain struct that any Arrow library reads
 
@@ -36,6 +37,22 @@ struct RowReader {
   std::function<Status(Connection& connection, const std::vector<Paths>& rows, const std::string& column)> refuse;
 };
 
+// A function that gives a list of rows, as structs, for what it is called with.
+struct ListFunction {
+  struct Parameter {
+    std::string name;
+    ColumnType type = ColumnType::text;  // int64, real, text or bytes
+  };
+  std::vector<Parameter> parameters;
+  Table columns;  // without rows: boolean, int64, real, text or timestamp
+
+  // Adds rows [first, first + count) of a table with these columns to the list of a call.
+  using Give = std::function<Status(size_t call, const Table& rows, size_t first, size_t count)>;
+  // Gives the lists of some calls, a row of `calls` each, one list after the other. What has been given is in memory
+  // until all are. Called from any thread.
+  std::function<Status(const Table& calls, const Give& give)> rows;
+};
+
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -57,6 +74,9 @@ class Connection {
   // has none. With `SELECT unnest(r) FROM (SELECT unnest(name(path)) AS r)` that is a table function that takes
   // columns. For the whole database; an existing one of that name stays.
   virtual Status add_row_reader(const std::string& name, RowReader reader) = 0;
+
+  // Makes name(parameters...), likewise.
+  virtual Status add_list_function(const std::string& name, ListFunction function) = 0;
 };
 
 class Database {

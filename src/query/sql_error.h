@@ -11,6 +11,9 @@ namespace signalbook {
 // DuckDB tells its kinds of error in the message.
 Status duckdb_error(const std::string& message);
 
+// A failure of a function of ours as the text that DuckDB passes on, from which duckdb_error() has it back whole.
+std::string function_error(const Status& status);
+
 // Adds what we know better than DuckDB.
 Status explain_error(const Status& status, const std::string& store_path);
 

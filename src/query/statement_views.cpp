@@ -11,6 +11,7 @@
 #include "format/trace_schema.h"
 #include "query/sql_text.h"
 #include "query/table_functions.h"
+#include "query/trades_view.h"
 
 namespace signalbook {
 
@@ -41,7 +42,8 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                        .shown_store_path = scope.store_path,
                        .scope_runs = scope_runs,
                        .all_runs = all_runs,
-                       .is_store = !scope.run_path.has_value()},
+                       .is_store = !scope.run_path.has_value(),
+                       .confined = confined},
                       paths);
   PathCalls calls(
       files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs, .confined = confined}, paths);
@@ -79,6 +81,19 @@ Status StatementViews::make_view(Connection& connection, const TableName& table,
   return Status();
 }
 
+// The macro trades_at(cost_bps).
+Status StatementViews::make_trades_at(Connection& connection) {
+  if (!views_.contains(kTradesAtCost)) {
+    SB_RETURN_IF_ERROR(builder_.view("trades", connection).status());
+    // Its parameter must not be a column of the index.
+    const std::string parameter = "signalbook_cost_bps";
+    SB_RETURN_IF_ERROR(connection.run(std::string("CREATE MACRO ") + kTradesAtCost + "(" + parameter + ") AS TABLE " +
+                                      trades_sql(parameter)));
+    views_.insert(kTradesAtCost);
+  }
+  return Status();
+}
+
 Status StatementViews::make_all(Connection& connection, bool with_paths) {
   // One that cannot be made is not listed; who asks for it by name is told why.
   const auto make_if_possible = [&](const TableName& table) {
@@ -89,6 +104,8 @@ Status StatementViews::make_all(Connection& connection, bool with_paths) {
     make_if_possible({.schema = "", .name = name});
   }
   if (with_paths) {
+    const Status ignored = make_trades_at(connection);
+    static_cast<void>(ignored);
     for (const std::string schema : {"strategy_index", "strategy_components"}) {
       make_if_possible({.schema = schema, .name = "parquet"});
       make_if_possible({.schema = "", .name = schema + ".parquet"});
@@ -105,6 +122,9 @@ Status StatementViews::make(Connection& connection, const StatementNames& names)
   if (names.lists_tables || std::ranges::any_of(names.functions, lists) ||
       std::ranges::any_of(names.tables, is_catalog)) {
     SB_RETURN_IF_ERROR(make_all(connection, false));
+  }
+  if (std::ranges::count(names.functions, kTradesAtCost, &TableFunction::name) > 0) {
+    SB_RETURN_IF_ERROR(make_trades_at(connection));
   }
   for (const TableName& table : names.tables) SB_RETURN_IF_ERROR(make_view(connection, table, names));
   return Status();

@@ -37,6 +37,7 @@ class StatementViews {
  private:
   StatementViews(ViewBuilder builder, PathCalls calls) : builder_(std::move(builder)), calls_(std::move(calls)) {}
   Status make_view(Connection& connection, const TableName& table, const StatementNames& names);
+  Status make_trades_at(Connection& connection);
 
   ViewBuilder builder_;
   PathCalls calls_;

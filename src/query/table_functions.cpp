@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "query/trades_view.h"
+
 namespace signalbook {
 
 bool may_call(const std::string& function) {
@@ -53,6 +55,7 @@ bool may_call(const std::string& function) {
                                                 "repeat_row",
                                                 "sniff_csv",
                                                 "summary",
+                                                kTradesAtCost,
                                                 "unnest"};
   return allowed.contains(function);
 }

@@ -9,6 +9,7 @@
 #include "format/trace_schema.h"
 #include "query/catalog.h"
 #include "query/sql_views.h"
+#include "query/trades_view.h"
 #include "store/metric_set.h"
 #include "store/run_reader.h"
 #include "store/table_file.h"
@@ -26,8 +27,8 @@ std::string quoted_list(const std::vector<std::string>& texts) {
 }  // namespace
 
 const std::vector<std::string>& ViewBuilder::view_names() {
-  static const std::vector<std::string> names = {"strategies", "components", "runs",        "traces",
-                                                 "bars",       "metrics",    "hash_history"};
+  static const std::vector<std::string> names = {"strategies", "components", "runs",    "traces",
+                                                 "trades",     "bars",       "metrics", "hash_history"};
   return names;
 }
 
@@ -37,6 +38,7 @@ Result<std::string> ViewBuilder::view(const std::string& name, Connection& conne
     if (name == "bars" || name == "runs") return name == "bars" ? bars() : runs();
     SB_ASSIGN_OR_RETURN(const Sources* const rows, scope_sources(connection));
     if (name == "strategies") return table_view_sql(RunTable::strategies, place_.store_path, rows->strategies);
+    if (name == "trades") return trades(connection);
     if (name == "components") return table_view_sql(RunTable::components, place_.store_path, rows->components);
     if (name == "metrics") return metrics(table_view_sql(RunTable::strategies, place_.store_path, rows->strategies));
     return name == "hash_history" ? history(connection) : traces(connection);
@@ -285,6 +287,14 @@ Result<std::string> ViewBuilder::metrics(const std::string& strategies_sql) {
     }
   }
   return metrics_sql(place_.store_path, strategies_sql, paths);
+}
+
+Result<std::string> ViewBuilder::trades(Connection& connection) {
+  SB_ASSIGN_OR_RETURN(const std::string strategies, view("strategies", connection));
+  TradesPlace place = {.runs = place_.scope_runs, .confined_to = std::nullopt, .strategies_sql = strategies};
+  if (place_.confined) place.confined_to = place_.store_path;
+  SB_RETURN_IF_ERROR(prepare_trades(connection, files_, place));
+  return trades_sql("0");
 }
 
 Result<std::string> ViewBuilder::bars() {

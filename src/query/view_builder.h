@@ -29,6 +29,7 @@ class ViewBuilder {
     std::vector<RunLocation> scope_runs;  // what `strategies` means
     std::vector<RunLocation> all_runs;    // of the store around
     bool is_store = false;                // the scope is the store: what cannot be read is left out, and named
+    bool confined = true;                 // a file outside the store may not be read
   };
 
   ViewBuilder(FileSystem& files, Place place, QueryPaths paths)
@@ -76,6 +77,7 @@ class ViewBuilder {
   Result<std::string> history(Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
   Result<std::string> traces(Connection& connection);
+  Result<std::string> trades(Connection& connection);
   Result<std::vector<DescribedRun>> describe_scope();
   Result<std::string> metrics(const std::string& strategies_sql);
   Result<std::string> bars();

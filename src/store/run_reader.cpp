@@ -40,6 +40,19 @@ class TraceFiles : public TraceStorage {
   std::string run_path_;
 };
 
+Result<std::unique_ptr<TraceStorage>> traces_of(FileSystem& files, const std::string& run_path,
+                                                const RunDescription& description) {
+  if (description.layout != "files") {
+    return Status::invalid(fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path,
+                                       description.layout));
+  }
+  return std::unique_ptr<TraceStorage>(std::make_unique<TraceFiles>(files, run_path));
+}
+
+Status no_description(const std::string& run_path) {
+  return Status::damaged(fmt::format("{} is missing from a finished run", join_path(run_path, file::kRunDescription)));
+}
+
 bool is_hash_prefix(std::string_view text) {
   constexpr size_t kMinDigits = 4, kMaxDigits = 64;
   return text.size() >= kMinDigits && text.size() <= kMaxDigits &&
@@ -48,16 +61,30 @@ bool is_hash_prefix(std::string_view text) {
 
 }  // namespace
 
+Result<std::unique_ptr<TraceStorage>> open_traces(FileSystem& files, const std::string& run_path) {
+  const Result<RunDescription> description = read_run_description(files, run_path);
+  if (description.status().code() == StatusCode::not_found) return no_description(run_path);
+  SB_RETURN_IF_ERROR(description.status());
+  return traces_of(files, run_path, *description);
+}
+
+Result<Bars> read_stored_bars(FileSystem& files, const std::string& run_path, const std::string& data_id) {
+  const std::string path = join_path(join_path(run_path, ".."), bars_path(data_id));
+  const Result<std::string> bytes = files.read_file(path);
+  if (!bytes.ok()) {
+    if (bytes.status().code() != StatusCode::not_found) return bytes.status();
+    return Status::damaged(fmt::format("{}: the bars of {} are missing from the store", path, run_path));
+  }
+  return decode_bars_file(*bytes, path);
+}
+
 Result<CheckedIndex> read_checked_index(FileSystem& files, const std::string& run_path) {
   SB_ASSIGN_OR_RETURN(const bool is_finished, files.file_exists(join_path(run_path, file::kStrategyIndex)));
   if (!is_finished) {
     return Status::not_found(fmt::format("{} is no finished run: it has no {}", run_path, file::kStrategyIndex));
   }
   Result<DescribedFile> found = read_described_file(files, run_path, file::kStrategyIndex);
-  if (found.status().code() == StatusCode::not_found) {
-    return Status::damaged(
-        fmt::format("{} is missing from a finished run", join_path(run_path, file::kRunDescription)));
-  }
+  if (found.status().code() == StatusCode::not_found) return no_description(run_path);
   SB_RETURN_IF_ERROR(found.status());
   return CheckedIndex{.description = std::move(found->description), .bytes = std::move(found->bytes)};
 }
@@ -66,12 +93,8 @@ Result<std::unique_ptr<RunReader>> RunReader::open(FileSystem& files, const std:
   std::unique_ptr<RunReader> run(new RunReader(files, run_path));
   SB_ASSIGN_OR_RETURN(CheckedIndex index, read_checked_index(files, run_path));
   run->description_ = std::move(index.description);
-  if (run->description_.layout != "files") {
-    return Status::invalid(fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path,
-                                       run->description_.layout));
-  }
+  SB_ASSIGN_OR_RETURN(run->traces_, traces_of(files, run_path, run->description_));
   SB_ASSIGN_OR_RETURN(run->rows_, decode_index(index.bytes, join_path(run_path, file::kStrategyIndex)));
-  run->traces_ = std::make_unique<TraceFiles>(files, run_path);
   return run;
 }
 
@@ -110,16 +133,6 @@ Result<std::vector<ComponentRow>> RunReader::read_components() const {
   if (find_run_file(description_, file::kStrategyComponents) == nullptr) return std::vector<ComponentRow>();
   SB_ASSIGN_OR_RETURN(const DescribedFile found, read_described_file(files_, run_path_, file::kStrategyComponents));
   return decode_components(found.bytes, join_path(run_path_, file::kStrategyComponents));
-}
-
-Result<Bars> RunReader::read_bars(const std::string& data_id) {
-  const std::string path = join_path(join_path(run_path_, ".."), bars_path(data_id));
-  const Result<std::string> bytes = files_.read_file(path);
-  if (!bytes.ok()) {
-    if (bytes.status().code() != StatusCode::not_found) return bytes.status();
-    return Status::damaged(fmt::format("{}: the bars of {} are missing from the store", path, run_path_));
-  }
-  return decode_bars_file(*bytes, path);
 }
 
 }  // namespace signalbook

@@ -23,6 +23,13 @@ class TraceStorage {
   virtual Result<Trace> read(const IndexRow& row) = 0;
 };
 
+// The traces of a run, without its index: the rows to read them by come from elsewhere. Damaged when there is
+// no run.json that says how they lie, Invalid when it is newer.
+Result<std::unique_ptr<TraceStorage>> open_traces(FileSystem& files, const std::string& run_path);
+
+// The bars of a feed, from the store around a run. Damaged when they are not there.
+Result<Bars> read_stored_bars(FileSystem& files, const std::string& run_path, const std::string& data_id);
+
 // The description of a finished run and the bytes of its index, which are those that the description vouches for.
 // NotFound when the run is not finished, Damaged when either is not what was written, Invalid when it is newer.
 struct CheckedIndex {
@@ -48,8 +55,7 @@ class RunReader {
   Result<std::vector<ComponentRow>> read_components() const;
 
   Result<Trace> read_trace(const IndexRow& row) { return traces_->read(row); }
-  // From the store around the run. Damaged when they are not there.
-  Result<Bars> read_bars(const std::string& data_id);
+  Result<Bars> read_bars(const std::string& data_id) { return read_stored_bars(files_, run_path_, data_id); }
 
  private:
   RunReader(FileSystem& files, std::string run_path) : files_(files), run_path_(std::move(run_path)) {}

@@ -1,6 +1,7 @@
 """`trace --trades` against a walk over the bars that knows nothing of changes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -97,3 +98,87 @@ def test_what_has_no_trades_is_refused(run):
     workspace.record(signals=signals, run="run_2", form="csv")
     outcome = workspace.signalbook("trace", "regime", "--store", workspace.store, "--trades")
     assert outcome.code == 2 and "strategy regime" in outcome.err and "label" in outcome.err, outcome.err
+
+
+# --- The view `trades` ---
+
+
+def in_view(signalbook, store, condition, table="trades"):
+    """The rows of the view as `trace --trades` has them."""
+    return signalbook.query(
+        f"SELECT entry_idx, entry_ts, entry_px, exit_idx, exit_ts, exit_px, direction, size, return, bars_held, mae, mfe, "
+        f"is_open FROM {table} WHERE {condition} ORDER BY trade",
+        cwd=store,
+    )
+
+
+def test_the_view_has_the_trades_of_a_walk(run):
+    workspace, signals = run
+    counts = {row["strategy_id"]: row["n"] for row in workspace.signalbook.query(
+        "SELECT strategy_id, count(*) AS n FROM trades GROUP BY ALL", cwd=workspace.store)}  # fmt: skip
+    expected = {f"strategy_{i}": len(walk(signals[:, i], workspace.bars, 0)) for i in range(COUNT)}
+    assert counts == {name: count for name, count in expected.items() if count > 0} and len(counts) == COUNT - 1
+
+
+def test_the_view_is_equal_to_trace_trades(signalbook, tmp_path):
+    """Of the store of examples: some of its strategies, or all where long tests are asked for."""
+    store = tmp_path / "results"
+    signalbook.ok("demo", "--store", store, "--quiet")
+    strategies = signalbook.query("SELECT run_id, strategy_id FROM strategies WHERE kind = 'signal' ORDER BY ALL", cwd=store)
+    assert len(strategies) > 700
+    step = 1 if os.environ.get("SIGNALBOOK_LONG_TESTS") else 40
+    total = 0
+    for number, row in enumerate(strategies[::step]):
+        cost, table = ("0", "trades") if number % 2 == 0 else ("2.5", "trades_at(2.5)")
+        condition = f"run_id = '{row['run_id']}' AND strategy_id = '{row['strategy_id']}'"
+        found = in_view(signalbook, store, condition, table)
+        told = signalbook.ok("trace", row["strategy_id"], "--store", store / row["run_id"], "--trades", "--cost-bps", cost,
+                             "--format", "json").json  # fmt: skip
+        assert found == told, row
+        total += len(told)
+    assert total > 1000
+
+
+def test_the_view_marks_a_trace_that_was_cut_off_where_it_ends(workspace):
+    bars = workspace.write("bars.parquet", make_bars(50))
+    rows = [
+        {"strategy_id": name, "idx": idx, "val": val, "config": {"sma": {"window": len(name)}}}
+        for name, idx, val in [("a", 3, 1), ("a", 20, 1), ("bb", 5, -1), ("bb", 9, 1), ("bb", 31, 1), ("ccc", 2, 1)]
+    ]
+    command = ["record", "--run", workspace.store / "run_1", "--bars", bars, "--symbol", "SPY", "--timeframe", "5m"]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert workspace.signalbook(*command, "--signals", "-", stdin=text).code == 1
+    workspace.signalbook.ok("recover", workspace.store / "run_1")
+    ends = set()
+    for name in ("a", "bb", "ccc"):
+        told = workspace.signalbook.ok("trace", name, "--store", workspace.store, "--trades", "--format", "json").json
+        assert in_view(workspace.signalbook, workspace.store, f"strategy_id = '{name}'") == told
+        ends |= {trade["exit_idx"] for trade in told if trade["is_open"]}
+    assert len(ends) > 1 and max(ends) < 49
+
+
+def test_the_view_means_the_scope(run):
+    workspace, signals = run
+    workspace.record(signals=wide_table(signals[:, :2]), strategies=make_strategies(2), run="run_2")
+    sql = "SELECT string_agg(DISTINCT run_id, ' ' ORDER BY run_id) AS runs, count(*) AS n, min(trace_path) AS path FROM trades"
+    places = {"above": workspace.folder, "store": workspace.store, "run": workspace.store / "run_2"}
+    found = {place: workspace.signalbook.query(sql, cwd=cwd)[0] for place, cwd in places.items()}
+    walked = [len(walk(signals[:, i], workspace.bars, 0)) for i in range(COUNT)]
+    both = {"runs": "run_1 run_2", "n": sum(walked) + sum(walked[:2])}
+    assert {name: found["above"][name] for name in both} == both == {name: found["store"][name] for name in both}
+    assert (found["run"]["runs"], found["run"]["n"]) == ("run_2", sum(walked[:2]))
+    for place, cwd in places.items():  # as read_parquet takes it from there
+        assert (cwd / found[place]["path"]).is_file()
+
+
+def test_the_view_names_what_is_damaged_from_where_one_stands(run):
+    workspace, _ = run
+    path = workspace.signalbook.query(
+        "SELECT trace_path FROM strategies WHERE strategy_id = 'strategy_2'", cwd=workspace.store
+    )[0]["trace_path"]
+    (workspace.store / path).write_bytes((workspace.store / path).read_bytes()[:-1])
+    outcome = workspace.signalbook("sql", "SELECT count(*) FROM trades", cwd=workspace.store)
+    assert outcome.code == 3 and path in outcome.err and "not the bytes that were recorded" in outcome.err, outcome.err
+    outcome = workspace.signalbook("sql", "SELECT count(*) FROM trades", cwd=workspace.store / "run_1")
+    assert outcome.code == 3 and path.removeprefix("run_1/") in outcome.err, outcome.err
+    assert in_view(workspace.signalbook, workspace.store, "strategy_id = 'strategy_1'")

@@ -1,36 +1,47 @@
-#include "cli/trades_table.h"
+#include "store/trade_table.h"
 
-#include <optional>
-
-#include "analytics/trades.h"
 #include "format/signal_encoder.h"
 
-namespace signalbook::cli {
+namespace signalbook {
 
 namespace {
 
 // NaN stands for a price that older files do not have: the close, then.
-std::vector<double> fills_of(const Trace& trace, const Bars& bars) {
+std::vector<double> fills_of(const Trace& trace, const TradePrices& prices) {
   std::vector<double> fills = trace.px;
   for (size_t k = 0; k < fills.size(); ++k) {
-    if (!(fills[k] == fills[k])) fills[k] = bars.close[static_cast<size_t>(trace.changes.idx[k])];
+    if (!(fills[k] == fills[k])) fills[k] = prices.close()[static_cast<size_t>(trace.changes.idx[k])];
   }
   return fills;
 }
 
 }  // namespace
 
-Result<Table> trades_table(const Trace& trace, const Bars& bars, int64_t bar_count, double cost) {
-  SB_RETURN_IF_ERROR(check_changes(trace.changes, static_cast<int64_t>(bars.size())));
-  std::vector<Trade> trades;
-  if (bar_count > 0) {
-    // A trace that was cut off is marked where it ends.
-    const bool is_cut = bar_count < static_cast<int64_t>(bars.size());
-    const std::optional<BarWindow> window =
-        is_cut ? std::optional(BarWindow{.begin = 0, .end = bar_count}) : std::nullopt;
-    SB_ASSIGN_OR_RETURN(const PriceSeries series, PriceSeries::make(bars, window));
-    SB_ASSIGN_OR_RETURN(trades, list_trades(trace.changes, series, cost, fills_of(trace, bars)));
-  }
+Result<TradePrices> TradePrices::make(const Bars& bars, int64_t bar_count) {
+  TradePrices prices;
+  prices.ts_ = bars.ts;
+  prices.close_ = bars.close;
+  if (bar_count <= 0) return prices;
+  const bool is_cut = bar_count < static_cast<int64_t>(bars.size());
+  const std::optional<BarWindow> window =
+      is_cut ? std::optional(BarWindow{.begin = 0, .end = bar_count}) : std::nullopt;
+  SB_ASSIGN_OR_RETURN(prices.series_, PriceSeries::make(bars, window));
+  return prices;
+}
+
+size_t TradePrices::memory() const {
+  constexpr size_t kOfSeries = 4 * sizeof(double) + sizeof(Wide);
+  const auto observed = static_cast<size_t>(series_ ? series_->size() : 0);
+  return ts_.size() * (sizeof(int64_t) + sizeof(double)) + observed * kOfSeries;
+}
+
+Result<std::vector<Trade>> trades_of_trace(const Trace& trace, const TradePrices& prices, double cost) {
+  SB_RETURN_IF_ERROR(check_changes(trace.changes, prices.feed_size()));
+  if (prices.series() == nullptr) return std::vector<Trade>();
+  return list_trades(trace.changes, *prices.series(), cost, fills_of(trace, prices));
+}
+
+Table trade_table(std::span<const Trade> trades, std::span<const int64_t> ts) {
   Table table;
   const auto integers = [&](const char* name, auto&& value) {
     TableColumn& column = table.add(name, ColumnType::int64);
@@ -38,7 +49,7 @@ Result<Table> trades_table(const Trace& trace, const Bars& bars, int64_t bar_cou
   };
   const auto times = [&](const char* name, auto&& bar) {
     TableColumn& column = table.add(name, ColumnType::timestamp);
-    for (const Trade& trade : trades) column.append_integer(bars.ts[static_cast<size_t>(bar(trade))]);
+    for (const Trade& trade : trades) column.append_integer(ts[static_cast<size_t>(bar(trade))]);
   };
   const auto reals = [&](const char* name, auto&& value) {
     TableColumn& column = table.add(name, ColumnType::real);
@@ -65,4 +76,4 @@ Result<Table> trades_table(const Trace& trace, const Bars& bars, int64_t bar_cou
   return table;
 }
 
-}  // namespace signalbook::cli
+}  // namespace signalbook
