@@ -9,6 +9,7 @@
 #include <set>
 
 #include "query/sql_engine.h"
+#include "store/metric_set.h"
 #include "store/rebuild_index.h"
 #include "store/recover_run.h"
 #include "store/run_files.h"
@@ -38,7 +39,7 @@ bool is_long() { return std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr; }
 std::string index_of(FileSystem& files, const std::string& version, const std::string& run_path = kRun) {
   std::vector<IndexRow> rows = RunReader::open(files, run_path).value()->rows();
   rows.front().aliases = {version};
-  return encode_index(rows).value();
+  return encode_index(rows, MetricSet(rows.size())).value();
 }
 
 std::string version_in(const std::vector<IndexRow>& rows) {
@@ -79,7 +80,7 @@ void make_index_different(FileSystem& files) {
   RunDescription description = read_run_description(files, kRun).value();
   std::vector<IndexRow> rows = RunReader::open(files, kRun).value()->rows();
   rows.pop_back();
-  const std::pair<std::string, std::string> tables[] = {{kIndex, encode_index(rows).value()},
+  const std::pair<std::string, std::string> tables[] = {{kIndex, encode_index(rows, MetricSet(rows.size())).value()},
                                                         {kComponents, encode_components({}).value()}};
   for (const auto& [name, bytes] : tables) {
     const RunDescription::FileVersion version = version_of(bytes);
