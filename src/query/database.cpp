@@ -680,8 +680,11 @@ Status DuckDbDatabase::open(const Options& options) {
   }
   const ConnectionHandle connection(handle_);
   if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
-  SB_RETURN_IF_ERROR(
-      run_sql(connection.get(), "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true"));
+  // An index may be replaced between two looks at it, and DuckDB's caches of footers and pages tell versions of a file
+  // apart by a time in seconds.
+  SB_RETURN_IF_ERROR(run_sql(connection.get(),
+                             "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = false; SET GLOBAL "
+                             "enable_external_file_cache = false"));
   if (!options.allowed_directories.has_value()) return Status();
   std::string allowed;
   for (const std::string& path : *options.allowed_directories) {

@@ -340,8 +340,8 @@ Status Rebuild::keep_other_files() {
       other_files_.push_back({.path = entry.path, .size = version.size, .sha256 = version.sha256});
       continue;
     }
-    report_.damage.push_back(
-        fmt::format("{}: {}; left out", entry.path, bytes.ok() ? "not the bytes that run.json speaks of" : "missing"));
+    report_.remarks.push_back(fmt::format("{}: {}; left out, to be computed again with signalbook analyze", entry.path,
+                                          bytes.ok() ? "not the bytes that run.json speaks of" : "missing"));
     if (bytes.ok()) damaged_files_.push_back({.path = entry.path, .why = "not the bytes that run.json spoke of"});
   }
   return Status();

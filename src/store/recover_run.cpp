@@ -195,6 +195,8 @@ Status Recovery::take_leftovers() {
   for (const std::string& path : paths) {
     if (!named.contains(path)) leftovers.push_back({.path = path, .why = "no row of the index speaks of it"});
   }
+  // What made them leftovers, a rename of run.json or of the index, is durable before they go.
+  if (!leftovers.empty() && !options_.is_dry) SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
   return lost_.take(leftovers);
 }
 
