@@ -46,7 +46,6 @@ READERS = {
 }
 
 
-@pytest.mark.xfail(reason="show once met: Invalid Error: don't know what type; the cause is not known", strict=False)
 def test_readers_while_a_run_is_analysed_again_and_again(store):
     """One process replaces the index, and a metric set, which it removes as well; others read all the while."""
     analyze = ["analyze", RUN, "--quiet", "--cost-bps"]
