@@ -143,7 +143,8 @@ TEST(NameOfTerms, TellsWhatIsNotAsUsual) {
   EXPECT_EQ(name_of_terms({.risk_free_rate = 0.03, .bars_per_year = 252, .from = kJanuarySecond}),
             "rf0.03_bars252_from20240102");
   EXPECT_EQ(name_of_terms({.from = kJanuarySecond + 48'600'000'000, .to = kJanuarySecond + 2 * kDay}),
-            "from20240102t1330_to20240104");
+            "from20240102t1330_to20240103");
+  EXPECT_EQ(name_of_terms({.to = kJanuarySecond + 48'600'000'001}), "to20240102t1330");  // that bar is in
   EXPECT_EQ(name_of_terms({.exits = {.stop = 0.01, .target = 0.02, .trail = 0.005, .slippage = 1e-4}}),
             "stop0.01_target0.02_trail0.005_slip1bp");
   EXPECT_EQ(name_of_terms({.cost = 0.0005, .without_bars = true}), "px_cost5bp");

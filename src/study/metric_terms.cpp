@@ -13,16 +13,22 @@ namespace signalbook {
 namespace {
 
 // 2024-01-02T13:30:00Z -> 20240102t1330; of midnight the day alone, of a second more digits.
-std::string time_name(int64_t microseconds) {
+std::string time_name(int64_t microseconds, bool with_clock = false) {
   std::string day, clock;
   std::string* part = &day;
   for (const char letter : format_time(microseconds)) {
     if (letter == 'T') part = &clock;
     if (letter >= '0' && letter <= '9') *part += letter;
   }
-  if (clock == "000000") return day;
+  if (clock == "000000" && !with_clock) return day;
   if (clock.ends_with("00") && clock.size() == 6) clock.resize(4);
   return day + "t" + clock;
+}
+
+// Of the last moment before an end: 2024-04-01 at midnight ends 20240331.
+std::string last_name(int64_t end) {
+  constexpr int64_t kDay = int64_t{86'400} * 1'000'000;
+  return end % kDay == 0 ? time_name(end - kDay) : time_name(end - 1, /*with_clock=*/true);
 }
 
 // Digits enough to tell what people type; what they multiply to in binary is nobody's.
@@ -55,7 +61,7 @@ std::string name_of_terms(const MetricTerms& terms) {
   if (terms.risk_free_rate != usual.risk_free_rate) add("rf", number_name(terms.risk_free_rate));
   if (terms.bars_per_year) add("bars", number_name(*terms.bars_per_year));
   if (terms.from) add("from", time_name(*terms.from));
-  if (terms.to) add("to", time_name(*terms.to));
+  if (terms.to) add("to", last_name(*terms.to));
   if (terms.exits.stop > 0) add("stop", number_name(terms.exits.stop));
   if (terms.exits.target > 0) add("target", number_name(terms.exits.target));
   if (terms.exits.trail > 0) add("trail", number_name(terms.exits.trail));

@@ -1,6 +1,7 @@
 """The documents say what the program does: their commands run, their vectors and tables hold, their links lead somewhere.
 
-UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, docs/find.md and docs/recover.md print, and nothing else: vectors are never regenerated.
+UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, find.md, analyze.md and recover.md
+print, and nothing else: vectors are never regenerated.
 """
 
 import csv
@@ -153,6 +154,21 @@ class Find(Record):
 def test_find_runs_as_written(tmp_path):
     follow(Find(tmp_path), "find.md")
     assert (tmp_path / "results" / "in_sample").is_dir()
+
+
+# --- docs/analyze.md ---
+
+
+class Analyze(Find):
+    """The time that it takes is another one each time."""
+
+    def run_shell(self, body, must_fail):
+        return re.sub(r", \d+\.\d\d s$", ", 0.05 s", super().run_shell(body, must_fail), flags=re.MULTILINE)
+
+
+def test_analyze_runs_as_written(tmp_path):
+    follow(Analyze(tmp_path), "analyze.md")
+    assert (tmp_path / "results" / "in_sample" / "metrics" / "stops.parquet").is_file()
 
 
 # --- docs/recover.md ---
