@@ -54,7 +54,7 @@ Result<Workload> read_workload() {
   SB_ASSIGN_OR_RETURN(const auto run, RunReader::open(posix_file_system(), run_path));
   Workload read;
   for (const IndexRow& row : run->rows()) {
-    SB_ASSIGN_OR_RETURN(Trace trace, run->read_trace(row));
+    SB_ASSIGN_OR_RETURN(TraceChanges trace, run->read_changes(row));
     read.traces.push_back(std::move(trace.changes));
   }
   SB_ASSIGN_OR_RETURN(const Bars bars, run->read_bars(run->rows().front().data_id));
@@ -104,7 +104,7 @@ void prepare(benchmark::State& state) {
 BENCHMARK(prepare)->Unit(benchmark::kMillisecond);
 
 // A finished run, from opening it on, with or without its metrics.
-void from_run(benchmark::State& state, size_t threads, bool has_metrics) {
+void from_run(benchmark::State& state, size_t threads, bool has_metrics, bool is_whole = false) {
   if (run_path.empty()) return state.SkipWithError("needs a run");
   for (auto _ : state) {
     const auto run = RunReader::open(posix_file_system(), run_path).value();
@@ -112,7 +112,8 @@ void from_run(benchmark::State& state, size_t threads, bool has_metrics) {
     const auto kernel = MetricsKernel::make(series, {.bars_per_year = kBarsAYear}).value();
     std::vector<Metrics> figures(run->rows().size());
     const Status status = parallel_for(figures.size(), threads, [&](size_t i) {
-      SB_ASSIGN_OR_RETURN(const Trace trace, run->read_trace(run->rows()[i]));
+      if (is_whole) return run->read_trace(run->rows()[i]).status();
+      SB_ASSIGN_OR_RETURN(const TraceChanges trace, run->read_changes(run->rows()[i]));
       if (!has_metrics) return Status();
       SB_ASSIGN_OR_RETURN(figures[i], kernel.compute(trace.changes));
       return Status();
@@ -120,6 +121,9 @@ void from_run(benchmark::State& state, size_t threads, bool has_metrics) {
     if (!status.ok()) state.SkipWithError(status.message().c_str());
   }
 }
+BENCHMARK_CAPTURE(from_run, reading_whole_traces, 1, false, true)
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(from_run, reading, 1, false)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(from_run, one_thread, 1, true)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(from_run, a_thread_a_core, 0, true)
