@@ -13,18 +13,22 @@ namespace signalbook {
 
 namespace {
 
-// All at once, without a branch: nearly always all is well.
+// All at once, without a branch, so that a compiler can take several at a time: nearly always all is well.
 bool are_positions(const SignalChanges& changes, int64_t bar_count) {
   if (changes.values.size() != changes.size()) return false;
-  constexpr uint64_t kExponent = uint64_t{0x7ff} << 52;  // all of it set: not finite
-  BarIndex previous = -1;
-  bool is_bad = false;
-  for (size_t k = 0; k < changes.size(); ++k) {
-    is_bad |= changes.idx[k] <= previous;
-    is_bad |= (std::bit_cast<uint64_t>(changes.values[k]) & kExponent) == kExponent;
-    previous = changes.idx[k];
+  if (changes.size() == 0) return true;
+  constexpr uint64_t kExponent = uint64_t{0x7ff} << 52, kOne = uint64_t{1} << 52;
+  uint64_t is_bad = 0;  // by its highest bit
+  // All of an exponent set is no finite number: one more overflows it.
+  for (const double value : changes.values) is_bad |= (std::bit_cast<uint64_t>(value) & kExponent) + kOne;
+  // Numbers that are not negative, of which none is less than one more than the one before.
+  const BarIndex* idx = changes.idx.data();
+  is_bad |= static_cast<uint64_t>(idx[0]);
+  for (size_t k = 1; k < changes.size(); ++k) {
+    const auto before = static_cast<uint64_t>(idx[k - 1]), bar = static_cast<uint64_t>(idx[k]);
+    is_bad |= bar | (bar - before - 1);
   }
-  return !is_bad && previous < bar_count;
+  return is_bad >> 63 == 0 && changes.idx.back() < bar_count;
 }
 
 }  // namespace
