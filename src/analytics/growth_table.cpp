@@ -37,7 +37,9 @@ FixedUnits FixedUnits::of(const PriceSeries& series, std::span<const double> pos
     double most = 0, largest = std::abs(risk_free);
     for (const double position : positions) {
       const double earned = position * static_cast<double>(series.simple_return(bar));
-      if (earned > -1) most = std::max({most, std::abs(earned), std::abs(std::log1p(earned))});
+      // No logarithm where a bound will do: |log(1 + x)| <= |x| / (1 - |x|).
+      const double size = std::abs(earned);
+      if (earned > -1) most = std::max({most, size, size < 0.01 ? size / (1 - size) : std::abs(std::log1p(earned))});
       largest = std::max(largest, std::abs(earned) + std::abs(risk_free));
     }
     moved += most;

@@ -20,6 +20,7 @@ constexpr double kCancellation = 0.05;     // the part of the squares that must 
 constexpr double kMostYears = 20;          // how often the bars are compounded to make a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
 
+constexpr size_t kAhead = 16;    // changes: how long before it is needed what is prepared is asked for
 constexpr double kRoom = 1e-13;  // more than rounding does to an exponential
 
 double log_of(Wide growth) {
@@ -167,22 +168,30 @@ class ChangePasses {
     // bars they are the sums up to that bar.
     SumPair growth{}, squares{};
     Moments rest;  // what no table has
-    DoublePair rest_squares{};
+    // What entering costs. (In registers, which what add_bars() is handed is not.)
+    DoublePair entry_squares{};
+    double entry_returns = 0;
+    EntryTable::Row computed;
     const TableFinder finder(tables);
     const GrowthTable* table = tables.data();
     size_t held = 0;  // its number; that of no table where `table` only stands for one
     double previous = 0;
     LogDrawdown drawdown(units_);
     int64_t peak = drawdown.below_peak(), low = drawdown.low();
+    // Tables do not fit into the nearest cache; which bars come is known, if not yet for which of the usual two.
+    const GrowthTable &usual = tables[1 % tables.size()], &other = tables[2 % tables.size()];
     for (size_t k = 0; k < count_; ++k) {
       const BarIndex begin = begins_[k], end = begins_[k + 1];
       const double value = values_[k];
+      const BarIndex soon = begins_[std::min(k + kAhead, count_)];
+      __builtin_prefetch(&usual.row(soon));
+      __builtin_prefetch(&other.row(soon));
       const GrowthTable::Row& left = table->row(begin);
       growth += left.growth;
       squares += left.squares;
       const size_t from = held;
       held = finder.find(value);
-      if (held == tables.size()) {
+      if (held == tables.size()) [[unlikely]] {
         const double paid = options_.cost * std::abs(value - previous);
         int64_t log = growth[0];
         if (!add_bars(begin, end, value, paid, rest, log)) return false;
@@ -199,16 +208,15 @@ class ChangePasses {
       squares -= row.squares;
       if constexpr (kHasCost) {
         const EntryTable& known = entries[from * tables.size() + held];
-        EntryTable::Row computed;
         const EntryTable::Row* entry = known.row(begin);
-        if (entry == nullptr) {
+        if (entry == nullptr) [[unlikely]] {
           const double paid = options_.cost * std::abs(value - previous);
           computed = EntryTable::row_of(paid, value * return_of(begin + 1), risk_free_, units_);
           entry = &computed;
         }
         growth += SumPair{entry->log, 0};
-        rest.returns += entry->returns;
-        rest_squares += entry->squares;
+        entry_returns += entry->returns;
+        entry_squares += entry->squares;
         previous = value;
       }
       const int64_t log = growth[0] + row.growth[0];
@@ -233,8 +241,9 @@ class ChangePasses {
     const GrowthTable::Row& left = table->row(last_);
     growth += left.growth;
     squares += left.squares;
-    rest.squares += rest_squares[0];
-    rest.downside += rest_squares[1];
+    rest.returns += entry_returns;
+    rest.squares += entry_squares[0];
+    rest.downside += entry_squares[1];
     if (!std::isfinite(rest.squares)) return false;
 
     const int64_t log = growth[0];
