@@ -25,7 +25,7 @@ BarWindow window_between(const Bars& bars, const MetricTerms& terms) {
 }
 
 // The price at which each change was filled; none where all were filled at the close.
-std::vector<double> prices_off_the_close(const Trace& trace, const Bars& bars) {
+std::vector<double> prices_off_the_close(const TraceChanges& trace, const Bars& bars) {
   const std::vector<BarIndex>& idx = trace.changes.idx;
   const auto close = [&](size_t k) { return bars.close[static_cast<size_t>(idx[k])]; };
   bool is_off = false;
@@ -86,7 +86,7 @@ std::optional<std::string> FeedMetrics::definition(int64_t bar_count) const {
   return metrics_definition(options(), unless_all(window), terms_.has_exits() ? &terms_.exits : nullptr);
 }
 
-Result<std::optional<Metrics>> FeedMetrics::compute(const Trace& trace, int64_t bar_count) const {
+Result<std::optional<Metrics>> FeedMetrics::compute(const TraceChanges& trace, int64_t bar_count) const {
   if (terms_.without_bars) {
     SB_ASSIGN_OR_RETURN(const Metrics figures, metrics_without_bars(trace.changes, trace.px, bar_count, terms_.cost));
     return std::optional(figures);
@@ -101,7 +101,7 @@ Result<std::optional<Metrics>> FeedMetrics::compute(const Trace& trace, int64_t 
   return std::optional(figures);
 }
 
-Result<Metrics> FeedMetrics::figures_of(const Trace& trace, const Prepared& prepared) const {
+Result<Metrics> FeedMetrics::figures_of(const TraceChanges& trace, const Prepared& prepared) const {
   const MetricsKernel& kernel = *prepared.kernel;
   if (terms_.has_exits()) {
     SB_ASSIGN_OR_RETURN(const WhatIf outcome, apply_exits(trace.changes, prepared.series, terms_.cost, terms_.exits));
