@@ -298,7 +298,23 @@ TEST(RunReader, AChangedByteIsDamage) {
     const Result<Trace> trace = run->read_trace(row);
     EXPECT_EQ(trace.status().code(), StatusCode::damaged);
     EXPECT_NE(trace.status().message().find(row.trace_path), std::string::npos);
+    EXPECT_EQ(run->read_changes(row).status().message(), trace.status().message());
   }
+}
+
+TEST(RunReader, ReadsChangesAsTheTraceHasThem) {
+  TemporaryDirectory directory;
+  ASSERT_TRUE(record_small_run(posix_file_system(), directory / "results/run_1").ok());
+  const auto run = RunReader::open(posix_file_system(), directory / "results/run_1").value();
+  for (const IndexRow& row : run->rows()) {
+    const Trace trace = run->read_trace(row).value();
+    EXPECT_EQ(run->read_changes(row)->changes, trace.changes);
+    EXPECT_EQ(run->read_changes(row, true)->px, trace.px);
+    EXPECT_EQ(run->read_changes(row)->px, std::vector<double>());
+  }
+  IndexRow wrong = run->rows()[0];
+  ++wrong.change_count;
+  EXPECT_EQ(run->read_changes(wrong).status().code(), StatusCode::damaged);
 }
 
 }  // namespace

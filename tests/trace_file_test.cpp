@@ -64,6 +64,23 @@ TEST(TraceFile, ReadsBackWhatItWrote) {
   }
 }
 
+// Of many pages, too: a page holds 20,000 rows.
+TEST(TraceFile, ChangesAloneAreThoseOfTheTrace) {
+  TraceFileEncoder encoder;
+  for (const SignalKind kind : {SignalKind::number, SignalKind::label}) {
+    for (const size_t count : {0, 1, 127, 1023, 1024, 1025, 100'000}) {
+      const Rows rows = random_rows(count, kind, count);
+      const std::string bytes(encoder.encode(kAbout, rows.changes, rows.ts, rows.px).value());
+      for (const bool with_prices : {false, true}) {
+        const Result<TraceChanges> trace = decode_trace_changes(bytes, "x.parquet", with_prices);
+        ASSERT_TRUE(trace.ok()) << trace.status().message();
+        EXPECT_EQ(trace->changes, rows.changes);
+        EXPECT_EQ(trace->px, with_prices ? rows.px : std::vector<double>());
+      }
+    }
+  }
+}
+
 TEST(TraceFile, SameInputSameBytes) {
   const Rows rows = random_rows(500, SignalKind::number, 9);
   TraceFileEncoder used, fresh;
@@ -89,10 +106,19 @@ TEST(TraceFile, OlderFilesAreReadToo) {
   EXPECT_EQ(trace->about.strategy_id, "strategy_0");
   EXPECT_EQ(trace->about.symbol, "SPY");
   EXPECT_EQ(trace->about.strategy_hash, "");
+  const Result<TraceChanges> changes = decode_trace_changes(encode_table_file(table).value(), "old.parquet", true);
+  ASSERT_TRUE(changes.ok()) << changes.status().message();
+  EXPECT_EQ(changes->changes, trace->changes);
+  EXPECT_EQ(changes->px, trace->px);
+  EXPECT_EQ(decode_trace_changes(encode_table_file(table).value(), "old.parquet", false)->px, std::vector<double>());
 }
 
 TEST(TraceFile, WhatIsNoTraceIsDamage) {
-  const auto code = [](const std::string& bytes) { return decode_trace_file(bytes, "x.parquet").status().code(); };
+  const auto code = [](const std::string& bytes) {
+    const StatusCode whole = decode_trace_file(bytes, "x.parquet").status().code();
+    EXPECT_EQ(decode_trace_changes(bytes, "x.parquet", true).status().code(), whole);
+    return whole;
+  };
   EXPECT_EQ(code(""), StatusCode::damaged);
   EXPECT_EQ(code("PAR1 nothing PAR1"), StatusCode::damaged);
   Table table;
@@ -107,7 +133,30 @@ TEST(TraceFile, CutAtAnyByteIsDamageAndNoCrash) {
   TraceFileEncoder encoder;
   const std::string bytes(encoder.encode(kAbout, rows.changes, rows.ts, rows.px).value());
   for (size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_EQ(decode_trace_file(bytes.substr(0, size), "x.parquet").status().code(), StatusCode::damaged) << size;
+    const std::string cut = bytes.substr(0, size);
+    EXPECT_EQ(decode_trace_file(cut, "x.parquet").status().code(), StatusCode::damaged) << size;
+    EXPECT_EQ(decode_trace_changes(cut, "x.parquet", true).status().code(), StatusCode::damaged) << size;
+  }
+}
+
+// Without the checksums of pages some damage is not seen, but none of it may crash.
+TEST(TraceFile, ChangesOfADamagedFileAreNoCrash) {
+  TraceFileEncoder encoder;
+  for (const SignalKind kind : {SignalKind::number, SignalKind::label}) {
+    const Rows rows = random_rows(40, kind, 3);
+    const std::string good(encoder.encode(kAbout, rows.changes, rows.ts, rows.px).value());
+    for (size_t place = 0; place < good.size(); ++place) {
+      for (const int flip : {1, 0x80, 0xff}) {
+        std::string bytes = good;
+        bytes[place] = static_cast<char>(bytes[place] ^ flip);
+        const Result<TraceChanges> trace = decode_trace_changes(bytes, "x.parquet", true);
+        if (!trace.ok()) {
+          EXPECT_EQ(trace.status().code(), StatusCode::damaged) << place;
+        } else {
+          EXPECT_EQ(trace->px.size(), trace->changes.size()) << place;
+        }
+      }
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "analytics/growth_table.h"
 
 #include <cmath>
+#include <limits>
 
 namespace signalbook {
 
@@ -22,6 +23,12 @@ int64_t to_units(Wide value, Wide units_in_one) {
   return static_cast<int64_t>(value * units_in_one + (value < 0 ? -0.5L : 0.5L));
 }
 
+// log(1 - x), most often of a cost, which is small.
+double log_less(double x) {
+  if (x < 1e-3) return -x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x * (1.0 / 4 + x * (1.0 / 5 + x * (1.0 / 6))))));
+  return std::log1p(-x);
+}
+
 }  // namespace
 
 FixedUnits FixedUnits::of(const PriceSeries& series, std::span<const double> positions, double risk_free) {
@@ -30,7 +37,9 @@ FixedUnits FixedUnits::of(const PriceSeries& series, std::span<const double> pos
     double most = 0, largest = std::abs(risk_free);
     for (const double position : positions) {
       const double earned = position * static_cast<double>(series.simple_return(bar));
-      if (earned > -1) most = std::max({most, std::abs(earned), std::abs(std::log1p(earned))});
+      // No logarithm where a bound will do: |log(1 + x)| <= |x| / (1 - |x|).
+      const double size = std::abs(earned);
+      if (earned > -1) most = std::max({most, size, size < 0.01 ? size / (1 - size) : std::abs(std::log1p(earned))});
       largest = std::max(largest, std::abs(earned) + std::abs(risk_free));
     }
     moved += most;
@@ -61,12 +70,11 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
     const Wide shortfall = std::min(earned - risk_free, Wide(0));
     downside += shortfall * shortfall - flat_shortfall * flat_shortfall;
     Row& row = table.rows_[bar];
-    row.log = to_units(log, in_log);
-    row.returns = to_units(returns, in_log);
-    row.squares = to_units(squares, in_square);
-    row.downside = to_units(downside, in_square);
-    table.logs_[bar] = row.log;
-    windows[bar] = {.lowest = row.log, .highest = row.log};
+    const int64_t units_of_log = to_units(log, in_log);
+    row.growth = SumPair{units_of_log, to_units(returns, in_log)};
+    row.squares = SumPair{to_units(squares, in_square), to_units(downside, in_square)};
+    table.logs_[bar] = units_of_log;
+    windows[bar] = {.lowest = units_of_log, .highest = units_of_log};
   }
   size_t width = 1;
   for (int level = 0; level < kLevels; ++level) {
@@ -74,11 +82,38 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
     for (; width <= static_cast<size_t>(reach_of(level)); width *= 2) widen(windows, width);
     for (size_t bar = 0; bar < size; ++bar) {
       Row& row = table.rows_[bar];
-      row.up[level] = static_cast<int32_t>((windows[bar].highest - row.log) >> kReachShift) + 1;
-      row.down[level] = static_cast<int32_t>((windows[bar].lowest - row.log) >> kReachShift);
+      row.up[level] = static_cast<int32_t>((windows[bar].highest - table.logs_[bar]) >> kReachShift) + 1;
+      row.down[level] = static_cast<int32_t>((windows[bar].lowest - table.logs_[bar]) >> kReachShift);
     }
   }
   return table;
+}
+
+EntryTable EntryTable::make(const PriceSeries& series, double from, double to, double cost, double risk_free,
+                            const FixedUnits& units) {
+  EntryTable table;
+  const double paid = cost * std::abs(to - from);
+  if (to == 0 || from == to) {
+    table.rows_.push_back(row_of(paid, 0, risk_free, units));
+  } else if (from == 0 || from == -to) {
+    table.step_ = 1;
+    table.rows_.resize(static_cast<size_t>(series.size()));
+    for (BarIndex bar = 0; bar + 1 < series.size(); ++bar) {
+      const double earned = to * static_cast<double>(series.simple_return(bar + 1));
+      table.rows_[static_cast<size_t>(bar)] = row_of(paid, earned, risk_free, units);
+    }
+  }
+  return table;
+}
+
+EntryTable::Row EntryTable::row_of(double paid, double earned, double risk_free, const FixedUnits& units) {
+  if (paid == 0) return {};
+  const double share = paid / (1 + earned);
+  if (!(share >= 0 && share <= kMostPaid)) return {.squares = DoublePair{std::numeric_limits<double>::infinity(), 0}};
+  const double shortfall = std::min(earned - risk_free, 0.0), deeper = std::min(earned - paid - risk_free, 0.0);
+  return {.log = units.to_log(log_less(share)),
+          .returns = -paid,
+          .squares = DoublePair{paid * (paid - 2 * earned), (deeper - shortfall) * (deeper + shortfall)}};
 }
 
 }  // namespace signalbook

@@ -33,6 +33,10 @@ struct FixedUnits {
   static constexpr int64_t kLimit = int64_t{1} << 62;
 };
 
+// Two numbers that are added together: one instruction on every processor with a vector unit.
+using SumPair = int64_t __attribute__((vector_size(16)));
+using DoublePair = double __attribute__((vector_size(16)));
+
 // What holding one position does over any stretch of a series, from two of its rows.
 class GrowthTable {
  public:
@@ -47,10 +51,8 @@ class GrowthTable {
   }
   // Sums over the bars up to this one, itself included; a cache line.
   struct alignas(64) Row {
-    int64_t log = 0;       // equity, without costs
-    int64_t returns = 0;   // of the position
-    int64_t squares = 0;   // of them
-    int64_t downside = 0;  // squares of what they fell short of the risk-free return, above those of a flat bar
+    SumPair growth = {};   // logarithm of equity, without costs; returns of the position
+    SumPair squares = {};  // of returns; of what they fell short of the risk-free return, above that of a flat bar
     int32_t up[kLevels] = {}, down[kLevels] = {};
   };
 
@@ -64,6 +66,7 @@ class GrowthTable {
   static uint64_t key_of(double position) { return std::bit_cast<uint64_t>(position + 0.0); }
   uint64_t key() const { return key_; }
 
+  bool is_flat() const { return step_ == 0; }
   const Row& row(BarIndex bar) const { return rows_[static_cast<size_t>(bar) * step_]; }
   int64_t log(BarIndex bar) const { return logs_[static_cast<size_t>(bar) * step_]; }  // the row's, close to the next
 
@@ -72,6 +75,31 @@ class GrowthTable {
   size_t step_ = 0;  // between the rows of two bars
   std::vector<Row> rows_;
   std::vector<int64_t> logs_;
+};
+
+// What it costs to go from one position to another at the close of a bar, as it is paid from what the next bar makes of
+// equity. Computed once, because it takes a division and a logarithm.
+class EntryTable {
+ public:
+  struct alignas(32) Row {
+    int64_t log = 0;          // of equity
+    double returns = 0;       // what is paid
+    DoublePair squares = {};  // as those of GrowthTable; infinite where more is paid than kMostPaid of equity
+  };
+  static constexpr double kMostPaid = 0.5;  // of equity, at once; ruin is above it
+
+  EntryTable() = default;  // none
+  // From flat and from the opposite position, to flat, and for nothing from a position to itself; else none.
+  static EntryTable make(const PriceSeries& series, double from, double to, double cost, double risk_free,
+                         const FixedUnits& units);
+  static Row row_of(double paid, double earned, double risk_free, const FixedUnits& units);
+
+  // Of the bar at whose close it is paid; nothing where there is no table.
+  const Row* row(BarIndex bar) const { return rows_.data() + static_cast<size_t>(bar) * step_; }
+
+ private:
+  size_t step_ = 0;
+  std::vector<Row> rows_;
 };
 
 }  // namespace signalbook

@@ -92,12 +92,22 @@ Result<MetricsKernel> MetricsKernel::make(const PriceSeries& series, const Metri
   const auto risk_free = static_cast<double>(kernel.risk_free_);
   kernel.units_ = FixedUnits::of(series, positions, risk_free);
   kernel.tables_.emplace_back();
+  std::vector<double> held = {0};
   for (const double position : positions) {
     const auto is_there = [&](const GrowthTable& table) { return table.key() == GrowthTable::key_of(position); };
     if (!std::isfinite(position) || std::ranges::any_of(kernel.tables_, is_there)) continue;
     auto table = GrowthTable::make(series, position, risk_free, kernel.units_);
-    if (table) kernel.tables_.push_back(std::move(*table));
+    if (!table) continue;
+    kernel.tables_.push_back(std::move(*table));
+    held.push_back(position);
   }
+  if (options.cost == 0) return kernel;
+  for (const double from : held) {
+    for (const double to : held) {
+      kernel.entries_.push_back(EntryTable::make(series, from, to, options.cost, risk_free, kernel.units_));
+    }
+  }
+  kernel.entries_.resize(kernel.entries_.size() + held.size());
   return kernel;
 }
 

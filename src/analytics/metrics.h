@@ -48,7 +48,7 @@ inline constexpr double kNoVariance = 1e-14;
 // Computes metrics of any number of traces on one feed. It is not changed by that: threads may share it.
 class MetricsKernel {
  public:
-  // Positions that are held often, for each of which a table is prepared: about 80 bytes a bar.
+  // Positions that are held often, for each of which a table is prepared: about 80 bytes a bar, 150 with a cost.
   static constexpr double kUsualPositions[] = {1, -1};
 
   // `series` must live as long as this. Invalid for a cost that is negative or not finite, capital or bars_per_year
@@ -76,7 +76,8 @@ class MetricsKernel {
   MetricsOptions options_;
   Wide risk_free_;  // a bar
   FixedUnits units_;
-  std::vector<GrowthTable> tables_;
+  std::vector<GrowthTable> tables_;  // the first is that of no position
+  std::vector<EntryTable> entries_;  // from each of those, and last from any other, to each; empty without a cost
 };
 
 // Without bars: what trades alone say (docs/metrics.md), from the price of each change. Errors as

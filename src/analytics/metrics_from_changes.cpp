@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
+#include <memory>
+#include <span>
 
 #include "analytics/log_drawdown.h"
 #include "analytics/metrics_parts.h"
-#include "analytics/stretches.h"
 #include "analytics/trade_walk.h"
 
 namespace signalbook {
@@ -16,120 +19,243 @@ constexpr double kDigits = 2e-13;          // what rounding may do to a figure
 constexpr double kCancellation = 0.05;     // the part of the squares that must be left for the variance
 constexpr double kMostYears = 20;          // how often the bars are compounded to make a year's return
 constexpr double kMostOverDrawdown = 1e4;  // that, or 1, over the drawdown
-constexpr double kMostPaid = 0.5;          // of equity, at once; ruin is above it
 
+constexpr size_t kAhead = 16;    // changes: how long before it is needed what is prepared is asked for
 constexpr double kRoom = 1e-13;  // more than rounding does to an exponential
-
-// Whether a trade won, or a bar lost, is as good as random, and a branch on it is mispredicted every other time.
-double negative_part(double value) {
-  const auto bits = std::bit_cast<int64_t>(value);
-  return std::bit_cast<double>(bits & (bits >> 63));
-}
-
-// log(1 - x), most often of a cost, which is small.
-double log_less(double x) {
-  if (x < 1e-3) return -x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x * (1.0 / 4 + x * (1.0 / 5 + x * (1.0 / 6))))));
-  return std::log1p(-x);
-}
 
 double log_of(Wide growth) {
   return growth > 0.5L ? std::log1p(static_cast<double>(growth - 1)) : std::log(static_cast<double>(growth));
 }
 
-// One trace in several passes over its changes. Each is short and has few branches, and what one needs of the equity
-// comes ready from the one before: a processor then works on many changes at once.
+// The smallest level of a table that holds a stretch of so many bars.
+constexpr size_t kShortStretch = GrowthTable::reach_of(GrowthTable::kLevels - 1);
+constexpr auto kLevelOf = [] {
+  std::array<uint8_t, kShortStretch + 1> levels{};
+  for (size_t bars = 0; bars < levels.size(); ++bars) {
+    while (static_cast<size_t>(GrowthTable::reach_of(levels[bars])) < bars) ++levels[bars];
+  }
+  return levels;
+}();
+
+// ---- Two changes at a time. Whether a trade won is as good as random: nothing here branches.
+
+using Mask = int64_t __attribute__((vector_size(16)));  // of a comparison: all bits of a number, or none
+
+DoublePair where(Mask mask, DoublePair value) { return std::bit_cast<DoublePair>(mask & std::bit_cast<Mask>(value)); }
+DoublePair sign_bits(DoublePair value) { return where(Mask{} + std::numeric_limits<int64_t>::min(), value); }
+DoublePair flip(DoublePair value, DoublePair signs) {
+  return std::bit_cast<DoublePair>(std::bit_cast<Mask>(value) ^ std::bit_cast<Mask>(signs));
+}
+DoublePair larger(DoublePair a, DoublePair b) { return a > b ? a : b; }
+double sum(DoublePair pair) { return pair[0] + pair[1]; }
+int64_t sum(SumPair pair) { return pair[0] + pair[1]; }
+
+// As if nothing were resized: each stretch in which a position is held is a trade that ends where the stretch does.
+class TradePairs {
+ public:
+  template <bool kHasCost>
+  void add(DoublePair value, DoublePair previous, DoublePair entry, DoublePair exit, SumPair bars, double cost) {
+    const Mask is_in = value != 0;
+    const DoublePair moved = (exit - entry) / entry;
+    DoublePair earned = flip(moved, sign_bits(value));
+    if (kHasCost) earned -= cost * (2 + moved);
+    earned = where(is_in, earned);
+    traded_ += flip(value - previous, sign_bits(value - previous));
+    largest_ = larger(largest_, flip(value, sign_bits(value)));
+    is_resized_ |= value * previous > 0;
+    count_ -= is_in;
+    long_count_ -= value > 0;
+    bars_held_ += is_in & bars;
+    won_ -= earned > kEven;
+    lost_ -= earned < -kEven;
+    gain_ += where(earned > 0, earned);
+    loss_ -= where(earned < 0, earned);
+  }
+
+  double traded() const { return sum(traded_); }
+  double largest() const { return std::max(largest_[0], largest_[1]); }
+  bool is_resized() const { return (is_resized_[0] | is_resized_[1]) != 0; }
+  TradeTally::Closed closed() const {
+    return {.count = sum(count_),
+            .long_count = sum(long_count_),
+            .bars_held = sum(bars_held_),
+            .won = sum(won_),
+            .lost = sum(lost_),
+            .returned = sum(gain_) - sum(loss_),
+            .gain = sum(gain_),
+            .loss = sum(loss_)};
+  }
+
+ private:
+  SumPair count_{}, long_count_{}, bars_held_{}, won_{}, lost_{};
+  Mask is_resized_{};
+  DoublePair gain_{}, loss_{}, traded_{}, largest_{};
+};
+
+// Which table a position has. The first few are compared without a branch.
+class TableFinder {
+ public:
+  explicit TableFinder(std::span<const GrowthTable> tables) : tables_(tables) {
+    keys_.fill(std::bit_cast<uint64_t>(std::numeric_limits<double>::quiet_NaN()));  // no position's
+    for (size_t i = 0; i < std::min(keys_.size(), tables.size()); ++i) keys_[i] = tables[i].key();
+  }
+
+  // As many as there are where it has none.
+  size_t find(double position) const {
+    const uint64_t key = GrowthTable::key_of(position);
+    size_t found = tables_.size();
+    for (size_t i = 0; i < keys_.size(); ++i) found = key == keys_[i] ? i : found;
+    for (size_t i = keys_.size(); found == tables_.size() && i < tables_.size(); ++i) {
+      if (key == tables_[i].key()) found = i;
+    }
+    return found;
+  }
+
+ private:
+  std::span<const GrowthTable> tables_;
+  std::array<uint64_t, 4> keys_;
+};
+
+// One trace in two passes over its changes, each with few branches: a processor then works on many changes at once.
 class ChangePasses {
  public:
   ChangePasses(const SignalChanges& changes, const PriceSeries& series, const FixedUnits& units,
                const MetricsOptions& options, double risk_free)
       : series_(series), units_(units), options_(options), risk_free_(risk_free), last_(series.size() - 1) {
-    stretches_.resize(changes.size() + 2);
-    Stretch* next = stretches_.data();
-    for_each_stretch(changes, series,
-                     [&](BarIndex begin, BarIndex, double value) { *next++ = {.begin = begin, .value = value}; });
-    // One behind the last, where that ends.
-    has_change_on_last_ = next[-1].begin == last_ && last_ > 0;
+    const BarIndex first = series.first_bar();
+    const auto begin = std::ranges::upper_bound(changes.idx, first);
+    const auto end = std::upper_bound(begin, changes.idx.end(), first + last_);
+    const auto before = static_cast<size_t>(begin - changes.idx.begin());
+    count_ = 1 + static_cast<size_t>(end - begin);
+    begins_ = std::make_unique_for_overwrite<BarIndex[]>(count_ + 1);
+    values_ = std::make_unique_for_overwrite<double[]>(count_);
+    begins_[0] = 0;
+    values_[0] = before > 0 ? changes.values[before - 1] : 0.0;
+    for (size_t k = 1; k < count_; ++k) begins_[k] = changes.idx[before + k - 1] - first;
+    std::copy_n(changes.values.begin() + static_cast<std::ptrdiff_t>(before), count_ - 1, &values_[1]);
+    has_change_on_last_ = begins_[count_ - 1] == last_;
     if (has_change_on_last_) {
-      value_on_last_ = next[-1].value;
-    } else {
-      *next++ = {.begin = last_, .value = 0};
+      --count_;
+      value_on_last_ = values_[count_];
     }
-    stretches_.resize(static_cast<size_t>(next - stretches_.data()));
+    begins_[count_] = last_;
   }
 
   // Nothing where only bar by bar will do.
-  std::optional<Metrics> metrics(std::span<const GrowthTable> tables) {
-    if (!(options_.cost == 0 ? add_up<false>(tables) : add_up<true>(tables))) return std::nullopt;
+  std::optional<Metrics> metrics(std::span<const GrowthTable> tables, std::span<const EntryTable> entries) {
+    const bool has_cost = options_.cost != 0;
     Metrics metrics;
-    add_trades(metrics);
-    find_drawdown(metrics);
+    if (!(has_cost ? follow_equity<true>(tables, entries, metrics) : follow_equity<false>(tables, entries, metrics))) {
+      return std::nullopt;
+    }
+    has_cost ? add_trades<true>(metrics) : add_trades<false>(metrics);
     if (!has_digits(metrics)) return std::nullopt;
     write_return_figures(figures_, options_, risk_free_, metrics);
     return metrics;
   }
 
  private:
-  struct Stretch {
-    BarIndex begin = 0;  // it ends where the next one begins
-    double value = 0;
-    const GrowthTable* table = nullptr;
-    int64_t base = 0;  // log of equity on its bars, less the table's; without a table: that on its first bar
-  };
-  // All but the last, which only ends the one before.
-  std::span<Stretch> held() { return std::span(stretches_).first(stretches_.size() - 1); }
-  static BarIndex end_of(const Stretch& stretch) { return (&stretch + 1)->begin; }
+  // A position is constant over a stretch: values_[k] is taken at the close of bar begins_[k] and kept to that of
+  // begins_[k + 1]. There are count_ of them, none is empty, and one more begin ends the last.
+
   double return_of(BarIndex bar) const { return static_cast<double>(series_.simple_return(bar)); }
 
-  // ---- Equity and the moments of returns
+  // ---- Equity, the moments of returns, and the drawdown
 
   template <bool kHasCost>
-  bool add_up(std::span<const GrowthTable> tables) {
-    int64_t log = 0, returns = 0, squares = 0, downside = 0;
+  bool follow_equity(std::span<const GrowthTable> tables, std::span<const EntryTable> entries, Metrics& metrics) {
+    // Sums up to the beginning of a stretch, less those of its table up to there: with what the table has on any of its
+    // bars they are the sums up to that bar.
+    SumPair growth{}, squares{};
     Moments rest;  // what no table has
+    // What entering costs. (In registers, which what add_bars() is handed is not.)
+    DoublePair entry_squares{};
+    double entry_returns = 0;
+    EntryTable::Row computed;
+    const TableFinder finder(tables);
+    const GrowthTable* table = tables.data();
+    size_t held = 0;  // its number; that of no table where `table` only stands for one
     double previous = 0;
-    for (Stretch& stretch : held()) {
-      const BarIndex begin = stretch.begin, end = end_of(stretch);
-      const double value = stretch.value;
-      const double paid = kHasCost ? options_.cost * std::abs(value - previous) : 0;
-      previous = value;
-      const uint64_t key = GrowthTable::key_of(value);
-      const GrowthTable* table = nullptr;
-      for (const GrowthTable& candidate : tables) table = key == candidate.key() ? &candidate : table;
-      stretch.table = table;
-      if (table == nullptr) {
-        stretch.base = log;
+    LogDrawdown drawdown(units_);
+    int64_t peak = drawdown.below_peak(), low = drawdown.low();
+    // Tables do not fit into the nearest cache; which bars come is known, if not yet for which of the usual two.
+    const GrowthTable &usual = tables[1 % tables.size()], &other = tables[2 % tables.size()];
+    for (size_t k = 0; k < count_; ++k) {
+      const BarIndex begin = begins_[k], end = begins_[k + 1];
+      const double value = values_[k];
+      const BarIndex soon = begins_[std::min(k + kAhead, count_)];
+      __builtin_prefetch(&usual.row(soon));
+      __builtin_prefetch(&other.row(soon));
+      const GrowthTable::Row& left = table->row(begin);
+      growth += left.growth;
+      squares += left.squares;
+      const size_t from = held;
+      held = finder.find(value);
+      if (held == tables.size()) [[unlikely]] {
+        const double paid = options_.cost * std::abs(value - previous);
+        int64_t log = growth[0];
         if (!add_bars(begin, end, value, paid, rest, log)) return false;
+        visit_bars(begin, end, value, growth[0], paid, drawdown);
+        peak = drawdown.below_peak(), low = drawdown.low();
+        growth[0] = log;
+        previous = value;
+        table = tables.data();
         continue;
       }
-      const GrowthTable::Row &from = table->row(begin), &to = table->row(end);
-      stretch.base = log - from.log;
-      log += to.log - from.log;
-      returns += to.returns - from.returns;
-      squares += to.squares - from.squares;
-      downside += to.downside - from.downside;
-      if (!kHasCost || paid == 0) continue;
+      table = &tables[held];
+      const GrowthTable::Row& row = table->row(begin);
+      growth -= row.growth;
+      squares -= row.squares;
+      if constexpr (kHasCost) {
+        const EntryTable& known = entries[from * tables.size() + held];
+        const EntryTable::Row* entry = known.row(begin);
+        if (entry == nullptr) [[unlikely]] {
+          const double paid = options_.cost * std::abs(value - previous);
+          computed = EntryTable::row_of(paid, value * return_of(begin + 1), risk_free_, units_);
+          entry = &computed;
+        }
+        growth += SumPair{entry->log, 0};
+        entry_returns += entry->returns;
+        entry_squares += entry->squares;
+        previous = value;
+      }
+      const int64_t log = growth[0] + row.growth[0];
+      if (kHasCost && log < -FixedUnits::kLimit) return false;
 
-      const double earned = value * return_of(begin + 1), shortfall = negative_part(earned - risk_free_);
-      const double share = paid / (1 + earned);
-      if (share > kMostPaid) return false;
-      const int64_t lost = units_.to_log(log_less(share));
-      stretch.base += lost;
-      log += lost;
-      rest.returns -= paid;
-      rest.squares += paid * (paid - 2 * earned);
-      const double deeper = negative_part(earned - paid - risk_free_);
-      rest.downside += (deeper - shortfall) * (deeper + shortfall);
-      if (log < -FixedUnits::kLimit) return false;
+      const auto bars = static_cast<size_t>(end - begin);
+      if (bars <= kShortStretch) {
+        const size_t level = kLevelOf[bars];
+        const bool may_reach_peak = log + (int64_t{row.up[level]} << GrowthTable::kReachShift) >= peak;
+        const bool may_reach_low = log + (int64_t{row.down[level]} << GrowthTable::kReachShift) < low;
+        if (!may_reach_peak && !may_reach_low) continue;
+        if (!may_reach_peak) {
+          visit_below_peak(*table, begin, end, growth[0], drawdown);
+          low = drawdown.low();
+          continue;
+        }
+      }
+      visit_all(*table, begin, end, growth[0], drawdown);
+      peak = drawdown.below_peak(), low = drawdown.low();
     }
+    drawdown.write(last_, units_, metrics);
+    const GrowthTable::Row& left = table->row(last_);
+    growth += left.growth;
+    squares += left.squares;
+    rest.returns += entry_returns;
+    rest.squares += entry_squares[0];
+    rest.downside += entry_squares[1];
+    if (!std::isfinite(rest.squares)) return false;
+
+    const int64_t log = growth[0];
     const double flat_shortfall = std::max(risk_free_, 0.0);
     flat_downside_ = static_cast<double>(last_) * flat_shortfall * flat_shortfall;
     logs_squared_ = rest.logs_squared;
     figures_.count = last_;
     figures_.gain = std::expm1(static_cast<Wide>(log) * units_.log);
     figures_.log_growth = static_cast<Wide>(log) * units_.log;
-    figures_.sum = units_.from_log(returns) + rest.returns;
-    squares_ = units_.from_square(squares) + rest.squares;
-    figures_.downside = units_.from_square(downside) + rest.downside + flat_downside_;
+    figures_.sum = units_.from_log(growth[1]) + rest.returns;
+    squares_ = units_.from_square(squares[0]) + rest.squares;
+    figures_.downside = units_.from_square(squares[1]) + rest.downside + flat_downside_;
     if (last_ > 0) figures_.squared_deviations = squares_ - figures_.sum * figures_.sum / static_cast<Wide>(last_);
     return true;
   }
@@ -160,10 +286,39 @@ class ChangePasses {
     return true;
   }
 
+  // Only few stretches are looked into.
+  static void visit_all(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base, LogDrawdown& drawdown) {
+    if (table.is_flat()) return drawdown.visit_flat(begin + 1, end, base);
+    for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, base + table.log(bar));
+  }
+
+  static void visit_below_peak(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base,
+                               LogDrawdown& drawdown) {
+    int64_t lowest = table.log(begin + 1);
+    for (BarIndex bar = begin + 2; bar <= end && !table.is_flat(); ++bar) lowest = std::min(lowest, table.log(bar));
+    drawdown.visit_below_peak(base + lowest);
+  }
+
+  void visit_bars(BarIndex begin, BarIndex end, double value, int64_t log, double paid, LogDrawdown& drawdown) const {
+    // A logarithm for each bar would take longer than all the rest, so growth is compared, with some room.
+    const auto growth_to = [&](int64_t other) { return std::exp(units_.from_log(other - log)); };
+    double near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom),
+           near_low = growth_to(drawdown.low()) * (1 + kRoom);
+    Wide growth = 1;
+    for (BarIndex bar = begin + 1; bar <= end; ++bar) {
+      growth *= 1 + (value * series_.simple_return(bar) - paid);
+      paid = 0;
+      if (growth < near_peak && growth > near_low) continue;
+      drawdown.visit(bar, log + units_.to_log(log_of(growth)));
+      near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom);
+      near_low = growth_to(drawdown.low()) * (1 + kRoom);
+    }
+  }
+
   // Whether the units, and doubles, leave 12 digits in every figure.
   bool has_digits(const Metrics& metrics) const {
     if (squares_ == 0 && figures_.sum == 0) return true;  // nothing was earned or paid
-    const double bars = static_cast<double>(last_), steps = std::sqrt(static_cast<double>(stretches_.size()));
+    const double bars = static_cast<double>(last_), steps = std::sqrt(static_cast<double>(count_ + 1));
     const double years = options_.bars_per_year / bars;
     // Of the logarithm: half a unit at either end of a stretch at most, and a double's rounding where no table was.
     const double moved = std::sqrt(logs_squared_ + static_cast<double>(squares_));
@@ -181,97 +336,40 @@ class ChangePasses {
     return steps * units_.log * std::sqrt(options_.bars_per_year) < kDigits * bars * deviation;
   }
 
-  // ---- Drawdown
-
-  void find_drawdown(Metrics& metrics) {
-    LogDrawdown drawdown(units_);
-    double previous = 0;
-    for (const Stretch& stretch : held()) {
-      const BarIndex begin = stretch.begin, end = end_of(stretch);
-      const int level = GrowthTable::level_of(end - begin);
-      if (stretch.table == nullptr) {
-        visit_bars(stretch, options_.cost * std::abs(stretch.value - previous), drawdown);
-      } else if (level >= GrowthTable::kLevels) {
-        visit_all(stretch, drawdown);
-      } else {
-        const GrowthTable::Row& row = stretch.table->row(begin);
-        const int64_t log = stretch.base + row.log;
-        if (log + (int64_t{row.up[level]} << GrowthTable::kReachShift) >= drawdown.below_peak()) {
-          visit_all(stretch, drawdown);
-        } else if (log + (int64_t{row.down[level]} << GrowthTable::kReachShift) < drawdown.low()) {
-          int64_t lowest = stretch.table->log(begin + 1);
-          for (BarIndex bar = begin + 2; bar <= end; ++bar) lowest = std::min(lowest, stretch.table->log(bar));
-          drawdown.visit_below_peak(stretch.base + lowest);
-        }
-      }
-      previous = stretch.value;
-    }
-    drawdown.write(last_, units_, metrics);
-  }
-
-  static void visit_all(const Stretch& stretch, LogDrawdown& drawdown) {
-    const BarIndex begin = stretch.begin, end = end_of(stretch);
-    if (stretch.value == 0) return drawdown.visit_flat(begin + 1, end, stretch.base);
-    for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, stretch.base + stretch.table->log(bar));
-  }
-
-  void visit_bars(const Stretch& stretch, double paid, LogDrawdown& drawdown) const {
-    // A logarithm for each bar would take longer than all the rest, so growth is compared, with some room.
-    const auto growth_to = [&](int64_t log) { return std::exp(units_.from_log(log - stretch.base)); };
-    double near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom),
-           near_low = growth_to(drawdown.low()) * (1 + kRoom);
-    Wide growth = 1;
-    for (BarIndex bar = stretch.begin + 1; bar <= end_of(stretch); ++bar) {
-      growth *= 1 + (stretch.value * series_.simple_return(bar) - paid);
-      paid = 0;
-      if (growth < near_peak && growth > near_low) continue;
-      drawdown.visit(bar, stretch.base + units_.to_log(log_of(growth)));
-      near_peak = growth_to(drawdown.below_peak()) * (1 - kRoom);
-      near_low = growth_to(drawdown.low()) * (1 + kRoom);
-    }
-  }
-
   // ---- Trades
 
+  template <bool kHasCost>
   void add_trades(Metrics& metrics) {
-    // As if nothing were resized: each stretch that is not flat is a trade. All in one pass without branches; who
-    // resizes is walked through after it. The last stretch is left for the end, since it pays no exit.
-    Activity activity;
-    TradeTally::Closed closed;
-    double previous = 0, largest = 0, traded = 0;
-    bool is_resized = false;
-    const double cost = options_.cost;
-    for (const Stretch& stretch : held()) {
-      const double value = stretch.value;
-      const auto is_in = static_cast<int64_t>(GrowthTable::key_of(value) != 0);
-      const BarIndex end = end_of(stretch), bars = (end - stretch.begin) & -is_in;
-      is_resized |= value * previous > 0;
-      traded += std::abs(value - previous);
-      largest = std::max(largest, std::abs(value));
-      activity.bars_held += bars;
-      previous = value;
-      if (end == last_) break;
-      const auto weight = static_cast<double>(is_in);
-      const double entry = series_.close(stretch.begin), moved = (series_.close(end) - entry) / entry;
-      const double earned = std::copysign(weight, value) * moved - cost * weight * (2 + moved);
-      closed.count += is_in;
-      closed.long_count += value > 0;
-      closed.bars_held += bars;
-      closed.won += earned > kEven;
-      closed.lost += earned < -kEven;
-      closed.returned += earned;
-      const double part_lost = negative_part(earned);
-      closed.gain += earned - part_lost;
-      closed.loss -= part_lost;
+    // The last stretch is left for the end, since it pays no exit.
+    TradePairs pairs;
+    const size_t closed = count_ - 1;
+    double previous = 0, entry = series_.close(0);
+    size_t k = 0;
+    for (; k + 1 < closed; k += 2) {
+      const double between = series_.close(begins_[k + 1]), exit = series_.close(begins_[k + 2]);
+      const SumPair bars{begins_[k + 1] - begins_[k], begins_[k + 2] - begins_[k + 1]};
+      pairs.add<kHasCost>(DoublePair{values_[k], values_[k + 1]}, DoublePair{previous, values_[k]},
+                          DoublePair{entry, between}, DoublePair{between, exit}, bars, options_.cost);
+      previous = values_[k + 1];
+      entry = exit;
     }
-    activity.traded = traded;
+    if (k < closed) {
+      pairs.add<kHasCost>(DoublePair{values_[k], 0}, DoublePair{previous, 0}, DoublePair{entry, 1},
+                          DoublePair{series_.close(begins_[k + 1]), 1}, SumPair{begins_[k + 1] - begins_[k], 0},
+                          options_.cost);
+      previous = values_[k];
+    }
+    const double value = values_[closed];
+    const TradeTally::Closed trades = pairs.closed();
+    Activity activity{.bars_held = trades.bars_held, .traded = pairs.traded() + std::abs(value - previous)};
+    if (value != 0) activity.bars_held += last_ - begins_[closed];
     activity.write(last_, metrics);
-    figures_.largest_position = largest;
+    figures_.largest_position = std::max(pairs.largest(), std::abs(value));
     TradeTally tally;
-    if (is_resized) {
+    if (pairs.is_resized() || value * previous > 0) {
       walk_trades(tally);
     } else {
-      tally.add(closed);
+      tally.add(trades);
       add_last_trade(tally);
     }
     tally.write(metrics);
@@ -282,21 +380,20 @@ class ChangePasses {
       tally.add(trade.direction, trade.exit - trade.entry, trade.net_return, trade.is_open);
     };
     TradeWalk walk(options_.cost);
-    for (const Stretch& stretch : held()) {
-      walk.change(stretch.begin, series_.close(stretch.begin), stretch.value, false, add);
-    }
+    for (size_t k = 0; k < count_; ++k) walk.change(begins_[k], series_.close(begins_[k]), values_[k], false, add);
     if (has_change_on_last_) walk.change(last_, series_.close(last_), value_on_last_, true, add);
     walk.finish(last_, series_.close(last_), add);
   }
 
   // It ends by a change on the last bar or by the mark there.
   void add_last_trade(TradeTally& tally) {
-    if (held().empty() || held().back().value == 0) return;
-    const Stretch& stretch = held().back();
-    const int direction = stretch.value > 0 ? 1 : -1;
+    const double value = values_[count_ - 1];
+    if (value == 0) return;
+    const BarIndex begin = begins_[count_ - 1];
+    const int direction = value > 0 ? 1 : -1;
     const bool is_left = has_change_on_last_ && value_on_last_ * direction <= 0;
-    const Wide entry = series_.close(stretch.begin), exit = series_.close(last_);
-    tally.add(direction, last_ - stretch.begin, direction * ((exit - entry) / entry) - options_.cost, !is_left);
+    const Wide entry = series_.close(begin), exit = series_.close(last_);
+    tally.add(direction, last_ - begin, direction * ((exit - entry) / entry) - options_.cost, !is_left);
   }
 
   const PriceSeries& series_;
@@ -304,7 +401,9 @@ class ChangePasses {
   const MetricsOptions& options_;
   const double risk_free_;
   const BarIndex last_;
-  std::vector<Stretch> stretches_;
+  size_t count_ = 0;
+  std::unique_ptr<BarIndex[]> begins_;
+  std::unique_ptr<double[]> values_;
   bool has_change_on_last_ = false;
   double value_on_last_ = 0;
   ReturnFigures figures_;
@@ -317,7 +416,8 @@ class ChangePasses {
 
 std::optional<Metrics> MetricsKernel::compute_from_changes(const SignalChanges& changes) const {
   if (series_->size() < 2 || !units_.is_fine()) return std::nullopt;
-  return ChangePasses(changes, *series_, units_, options_, static_cast<double>(risk_free_)).metrics(tables_);
+  ChangePasses passes(changes, *series_, units_, options_, static_cast<double>(risk_free_));
+  return passes.metrics(tables_, entries_);
 }
 
 }  // namespace signalbook

@@ -28,7 +28,7 @@ class Handout {
         if (i > failed_ || is_interrupted()) break;
         if (Status status = body_(i); !status.ok()) note(i, std::move(status));
       }
-      if (end >= count_ || begin >= failed_ || was_interrupted_) return;
+      if (end >= count_ || failed_ < count_ || was_interrupted_) return;
     }
   }
 

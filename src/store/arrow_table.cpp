@@ -24,14 +24,14 @@ Status unsupported(const arrow::DataType& type) {
       fmt::format("type {} is none that Signalbook reads; cast it to a number, text or time", type.ToString()));
 }
 
-// Calls append(row) for every row that is not NULL.
+// Calls append(row) for every row that is not NULL. The place of a failure is only written down when there is one.
 template <typename Append>
 Status fill(const arrow::Array& array, TableColumn& column, Append&& append) {
   for (int64_t row = 0; row < array.length(); ++row) {
     if (array.IsNull(row)) {
       column.append_null();
-    } else {
-      SB_RETURN_IF_ERROR(append(row).at(fmt::format("row {}", row + 1)));
+    } else if (const Status status = append(row); !status.ok()) {
+      return status.at(fmt::format("row {}", row + 1));
     }
   }
   return Status();

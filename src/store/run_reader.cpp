@@ -23,19 +23,37 @@ class TraceFiles : public TraceStorage {
   TraceFiles(FileSystem& files, std::string run_path) : files_(files), run_path_(std::move(run_path)) {}
 
   Result<Trace> read(const IndexRow& row) override {
-    const std::string path = join_path(run_path_, row.trace_path);
-    SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(path));
-    if (static_cast<int64_t>(bytes.size()) != row.file_size || sha256(bytes) != row.file_sha256) {
-      return Status::damaged(fmt::format("{}: not the bytes that were recorded (strategy {})", path, row.strategy_id));
-    }
-    SB_ASSIGN_OR_RETURN(Trace trace, decode_trace_file(bytes, path));
+    SB_ASSIGN_OR_RETURN(const std::string bytes, read_bytes(row));
+    SB_ASSIGN_OR_RETURN(Trace trace, decode_trace_file(bytes, path_of(row)));
     if (trace_hash(trace.changes, row.bar_count) != row.trace_hash) {
-      return Status::damaged(fmt::format("{}: the changes do not have the trace_hash of the index", path));
+      return Status::damaged(fmt::format("{}: the changes do not have the trace_hash of the index", path_of(row)));
+    }
+    return trace;
+  }
+
+  // The bytes are those that were recorded, of which trace_hash was computed: it is not computed again.
+  Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) override {
+    SB_ASSIGN_OR_RETURN(const std::string bytes, read_bytes(row));
+    SB_ASSIGN_OR_RETURN(TraceChanges trace, decode_trace_changes(bytes, path_of(row), with_prices));
+    if (static_cast<int64_t>(trace.changes.size()) != row.change_count) {
+      return Status::damaged(fmt::format("{}: {} changes, but {} by the index; `signalbook verify --deep` tells more",
+                                         path_of(row), trace.changes.size(), row.change_count));
     }
     return trace;
   }
 
  private:
+  std::string path_of(const IndexRow& row) const { return join_path(run_path_, row.trace_path); }
+
+  Result<std::string> read_bytes(const IndexRow& row) {
+    SB_ASSIGN_OR_RETURN(std::string bytes, files_.read_file(path_of(row)));
+    if (static_cast<int64_t>(bytes.size()) != row.file_size || sha256(bytes) != row.file_sha256) {
+      return Status::damaged(
+          fmt::format("{}: not the bytes that were recorded (strategy {})", path_of(row), row.strategy_id));
+    }
+    return bytes;
+  }
+
   FileSystem& files_;
   std::string run_path_;
 };

@@ -15,12 +15,14 @@
 
 namespace signalbook {
 
-// Where the traces of a run come from. Who asks does not learn how they lie on disk.
+// Where the traces of a run come from. Who asks does not learn how they lie on disk. Several threads may ask at once.
 class TraceStorage {
  public:
   virtual ~TraceStorage() = default;
   // NotFound or Damaged, naming the file, when the trace is not what the index says.
   virtual Result<Trace> read(const IndexRow& row) = 0;
+  // The same of what an analysis needs, several times as fast; px only where asked for.
+  virtual Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) = 0;
 };
 
 // The traces of a run, without its index: the rows to read them by come from elsewhere. Damaged when there is
@@ -55,6 +57,9 @@ class RunReader {
   Result<std::vector<ComponentRow>> read_components() const;
 
   Result<Trace> read_trace(const IndexRow& row) { return traces_->read(row); }
+  Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices = false) {
+    return traces_->read_changes(row, with_prices);
+  }
   Result<Bars> read_bars(const std::string& data_id) { return read_stored_bars(files_, run_path_, data_id); }
 
  private:

@@ -1,21 +1,19 @@
 #include "store/trade_table.h"
 
+#include <cmath>
+
 #include "format/signal_encoder.h"
 
 namespace signalbook {
 
-namespace {
-
-// NaN stands for a price that older files do not have: the close, then.
-std::vector<double> fills_of(const Trace& trace, const TradePrices& prices) {
-  std::vector<double> fills = trace.px;
+std::vector<double> fill_prices(const SignalChanges& changes, std::span<const double> px,
+                                std::span<const double> close) {
+  std::vector<double> fills(px.begin(), px.end());
   for (size_t k = 0; k < fills.size(); ++k) {
-    if (!(fills[k] == fills[k])) fills[k] = prices.close()[static_cast<size_t>(trace.changes.idx[k])];
+    if (std::isnan(fills[k])) fills[k] = close[static_cast<size_t>(changes.idx[k])];
   }
   return fills;
 }
-
-}  // namespace
 
 Result<TradePrices> TradePrices::make(const Bars& bars, int64_t bar_count) {
   TradePrices prices;
@@ -38,7 +36,7 @@ size_t TradePrices::memory() const {
 Result<std::vector<Trade>> trades_of_trace(const Trace& trace, const TradePrices& prices, double cost) {
   SB_RETURN_IF_ERROR(check_changes(trace.changes, prices.feed_size()));
   if (prices.series() == nullptr) return std::vector<Trade>();
-  return list_trades(trace.changes, *prices.series(), cost, fills_of(trace, prices));
+  return list_trades(trace.changes, *prices.series(), cost, fill_prices(trace.changes, trace.px, prices.close()));
 }
 
 Table trade_table(std::span<const Trade> trades, std::span<const int64_t> ts) {

@@ -34,6 +34,11 @@ class TradePrices {
   std::optional<PriceSeries> series_;
 };
 
+// The price at which each change was filled: its px, and where a file does not have it (NaN) the close of its bar. All
+// changes lie on bars that have one.
+std::vector<double> fill_prices(const SignalChanges& changes, std::span<const double> px,
+                                std::span<const double> close);
+
 // The trades of a trace, filled at its prices, as docs/metrics.md defines them. `cost` is that of a side, as a
 // fraction. Invalid for labels, and for prices that are not above 0.
 Result<std::vector<Trade>> trades_of_trace(const Trace& trace, const TradePrices& prices, double cost);

@@ -144,7 +144,7 @@ Status Analysis::compute() {
   return options_.control.for_each(rows().size(), [&](size_t i) -> Status {
     if (figures_.definition(i) == nullptr) return Status();
     const IndexRow& row = rows()[i];
-    SB_ASSIGN_OR_RETURN(const Trace trace, run_->read_trace(row));
+    SB_ASSIGN_OR_RETURN(const TraceChanges trace, run_->read_changes(row, /*with_prices=*/true));
     const Result<std::optional<Metrics>> figures = metrics_of(row).compute(trace, row.bar_count);
     if (!figures.ok()) return figures.status().at(fmt::format("{}: strategy {}", row.trace_path, row.strategy_id));
     if (figures->has_value()) figures_.figures[i] = **figures;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analytics/bars_a_year.h"
 #include "base/time_text.h"
+#include "store/trade_table.h"
 
 namespace signalbook {
 
@@ -24,18 +26,13 @@ BarWindow window_between(const Bars& bars, const MetricTerms& terms) {
   return bars_between(bars.ts, terms.from.value_or(bars.ts.front()), terms.to.value_or(bars.ts.back() + 1));
 }
 
-// The price at which each change was filled; none where all were filled at the close.
-std::vector<double> prices_off_the_close(const Trace& trace, const Bars& bars) {
-  const std::vector<BarIndex>& idx = trace.changes.idx;
-  const auto close = [&](size_t k) { return bars.close[static_cast<size_t>(idx[k])]; };
-  bool is_off = false;
-  for (size_t k = 0; k < trace.px.size(); ++k) is_off |= trace.px[k] == trace.px[k] && trace.px[k] != close(k);
-  if (!is_off) return {};
-  std::vector<double> prices = trace.px;
-  for (size_t k = 0; k < prices.size(); ++k) {
-    if (prices[k] != prices[k]) prices[k] = close(k);  // not known in older files
+// Whether the trace has another price than the close at a change.
+bool is_filled_off_the_close(const TraceChanges& trace, const Bars& bars) {
+  for (size_t k = 0; k < trace.px.size(); ++k) {
+    const double close = bars.close[static_cast<size_t>(trace.changes.idx[k])];
+    if (!std::isnan(trace.px[k]) && trace.px[k] != close) return true;
   }
-  return prices;
+  return false;
 }
 
 }  // namespace
@@ -86,7 +83,7 @@ std::optional<std::string> FeedMetrics::definition(int64_t bar_count) const {
   return metrics_definition(options(), unless_all(window), terms_.has_exits() ? &terms_.exits : nullptr);
 }
 
-Result<std::optional<Metrics>> FeedMetrics::compute(const Trace& trace, int64_t bar_count) const {
+Result<std::optional<Metrics>> FeedMetrics::compute(const TraceChanges& trace, int64_t bar_count) const {
   if (terms_.without_bars) {
     SB_ASSIGN_OR_RETURN(const Metrics figures, metrics_without_bars(trace.changes, trace.px, bar_count, terms_.cost));
     return std::optional(figures);
@@ -101,7 +98,7 @@ Result<std::optional<Metrics>> FeedMetrics::compute(const Trace& trace, int64_t 
   return std::optional(figures);
 }
 
-Result<Metrics> FeedMetrics::figures_of(const Trace& trace, const Prepared& prepared) const {
+Result<Metrics> FeedMetrics::figures_of(const TraceChanges& trace, const Prepared& prepared) const {
   const MetricsKernel& kernel = *prepared.kernel;
   if (terms_.has_exits()) {
     SB_ASSIGN_OR_RETURN(const WhatIf outcome, apply_exits(trace.changes, prepared.series, terms_.cost, terms_.exits));
@@ -109,8 +106,8 @@ Result<Metrics> FeedMetrics::figures_of(const Trace& trace, const Prepared& prep
   }
   // The kernel looks at no bar of a change that it has not checked, so neither may this.
   SB_RETURN_IF_ERROR(check_positions(trace.changes, prepared.series));
-  const std::vector<double> prices = prices_off_the_close(trace, *bars_);
-  if (prices.empty()) return kernel.compute(trace.changes);
+  if (!is_filled_off_the_close(trace, *bars_)) return kernel.compute(trace.changes);
+  const std::vector<double> prices = fill_prices(trace.changes, trace.px, bars_->close);
   SB_ASSIGN_OR_RETURN(const std::vector<Trade> trades,
                       list_trades(trace.changes, prepared.series, terms_.cost, prices));
   return kernel.compute_with_fills(trace.changes, {}, trades);

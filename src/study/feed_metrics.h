@@ -23,7 +23,7 @@ class FeedMetrics {
 
   // Of the first `bar_count` bars of the trace: one that broke off is marked where it ends. Trades follow the trace's
   // px, where that is not the close. Nothing where the trace ends before the window begins.
-  Result<std::optional<Metrics>> compute(const Trace& trace, int64_t bar_count) const;
+  Result<std::optional<Metrics>> compute(const TraceChanges& trace, int64_t bar_count) const;
   // What they are computed at (metrics_definition); nothing where there are none.
   std::optional<std::string> definition(int64_t bar_count) const;
 
@@ -35,7 +35,7 @@ class FeedMetrics {
   MetricsOptions options() const;
   BarWindow window_of(int64_t bar_count) const;
   std::optional<BarWindow> unless_all(BarWindow window) const;
-  Result<Metrics> figures_of(const Trace& trace, const Prepared& prepared) const;
+  Result<Metrics> figures_of(const TraceChanges& trace, const Prepared& prepared) const;
 
   const Bars* bars_;
   MetricTerms terms_;

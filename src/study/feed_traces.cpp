@@ -73,7 +73,7 @@ Result<FeedTraces> read_feed_traces(std::span<RunReader* const> runs, const Feed
   feed.traces.resize(chosen.size());
   SB_RETURN_IF_ERROR(control.for_each(chosen.size(), [&](size_t i) -> Status {
     const auto& [run, row] = chosen[i];
-    SB_ASSIGN_OR_RETURN(Trace trace, run->read_trace(*row));
+    SB_ASSIGN_OR_RETURN(TraceChanges trace, run->read_changes(*row));
     feed.traces[i] = {.run = run, .row = row, .changes = std::move(trace.changes)};
     return Status();
   }));

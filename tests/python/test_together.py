@@ -153,3 +153,27 @@ def test_readers_during_a_commit(copy, died, reader):
     for answer in answers:
         if answer.out != expected:
             assert answer.code == 1 and "no finished run" in answer.out + answer.err, answer
+
+
+def test_an_analysis_beside_a_recovery(copy, died):
+    """It is told that the run is not finished, waits, or comes after it: what was recorded is whole, and has figures."""
+    recovery = Started(copy, "recover", RUN)
+    analyses = []
+    while recovery.is_running() or not analyses:
+        analyses.append(copy("analyze", RUN, "--cost-bps", "1"))
+        assert analyses[-1].code == 0 or "no finished run" in analyses[-1].err or "recover" in analyses[-1].err, (
+            analyses
+        )
+    code, out, err = recovery.end()
+    assert code == 0 and "finished" in out, (out, err)
+    started = [Started(copy, "recover", RUN), *(Started(copy, "analyze", RUN, "--cost-bps", str(i)) for i in (1, 2, 3))]
+    ends = [process.end() for process in started]
+    assert [code for code, _, _ in ends[1:]] == [0, 0, 0], ends
+    assert ends[0][0] == 0 or BUSY in ends[0][2], ends
+    copy.ok("verify", "results", "--deep")
+    sets = copy.query(
+        "SELECT metric_set, count(total_return) AS n FROM metrics GROUP BY ALL ORDER BY ALL", cwd=copy.cwd / RUN
+    )
+    assert sets == [{"metric_set": name, "n": STRATEGIES} for name in ("cost2bp", "cost3bp", "index")]
+    before, after = read_tree(died / "recovered" / "run_1"), read_tree(copy.cwd / RUN)
+    assert {name for name in before if before[name] != after.get(name)} == {"run.json", "strategy_index.parquet"}
