@@ -171,9 +171,9 @@ def test_an_analysis_beside_a_recovery(copy, died):
     assert [code for code, _, _ in ends[1:]] == [0, 0, 0], ends
     assert ends[0][0] == 0 or BUSY in ends[0][2], ends
     copy.ok("verify", "results", "--deep")
-    sets = copy.query(
-        "SELECT metric_set, count(total_return) AS n FROM metrics GROUP BY ALL ORDER BY ALL", cwd=copy.cwd / RUN
-    )
-    assert sets == [{"metric_set": name, "n": STRATEGIES} for name in ("cost2bp", "cost3bp", "index")]
+    # Whichever came first is in the index.
+    sets = copy.query("SELECT metric_set, count(total_return) AS n FROM metrics GROUP BY ALL", cwd=copy.cwd / RUN)
+    assert len(sets) == 3 and "index" in {row["metric_set"] for row in sets}, sets
+    assert {row["n"] for row in sets} == {STRATEGIES}
     before, after = read_tree(died / "recovered" / "run_1"), read_tree(copy.cwd / RUN)
     assert {name for name in before if before[name] != after.get(name)} == {"run.json", "strategy_index.parquet"}
