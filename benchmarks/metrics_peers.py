@@ -43,9 +43,10 @@ def load(work):
 
 
 def timed(function, *arguments):
-    start = time.perf_counter()
+    """Seconds by the clock and of the processor, and the result."""
+    start = time.perf_counter(), time.process_time()
     result = function(*arguments)
-    return time.perf_counter() - start, result
+    return (time.perf_counter() - start[0], time.process_time() - start[1]), result
 
 
 def numpy_figures(signals, close):
@@ -172,7 +173,7 @@ def run_peer(name, work):
     seconds, figures = PEERS[name](work)
     if figures is not None:
         compare_figures(figures, work)
-    print(json.dumps({"seconds": [seconds]}))
+    print(json.dumps({"seconds": seconds}))
 
 
 def compare_figures(figures, work):
@@ -235,24 +236,32 @@ def by_bench(builds, program, figure, arguments):
     """Google Benchmark's median of three; memory includes what the benchmark keeps for its other figures."""
     command = [builds / program, *arguments, f"--benchmark_filter=^{figure}$", "--benchmark_format=json"]
     output, _, _, memory = run([*command, "--benchmark_repetitions=3"])
-    milliseconds = [line["real_time"] for line in json.loads(output)["benchmarks"] if line["run_type"] == "iteration"]
-    return statistics.median(milliseconds) / 1e3, memory
+    lines = [line for line in json.loads(output)["benchmarks"] if line["run_type"] == "iteration"]
+    return [statistics.median(line[kind] for line in lines) / 1e3 for kind in ("real_time", "cpu_time")], memory
 
 
 def by_process(command):
-    _, seconds, _, memory = run(command)
-    return seconds, memory
+    _, clock, processor, memory = run(command)
+    return (clock, processor), memory
+
+
+def by_analyze(program, path, threads):
+    """A set that is not there yet: figures that are there are not computed again."""
+    if (path / "metrics/peers.parquet").exists():
+        run([program, "analyze", "--quiet", path, "--drop", "peers"])
+    command = [program, "analyze", "--quiet", path, "--name", "peers", "--bars-per-year", BARS_A_YEAR]
+    return by_process([*command, "--threads", threads])
 
 
 def by_peer(name, work):
     output, _, _, memory = run([sys.executable, __file__, "--peer", name, "--work", work])
-    return json.loads(output)["seconds"][0], memory
+    return json.loads(output)["seconds"], memory
 
 
 def contestants(builds, work):
     path = work / "results/run_1"
     dense = [work / "signals.npy", work / "closes.npy"]
-    analyze = [builds / "signalbook", "analyze", "--quiet", path, "--bars-per-year", BARS_A_YEAR]
+    program = builds / "signalbook"
 
     def metrics(figure):
         return lambda: by_bench(builds, "bench_metrics", figure, [path])
@@ -265,8 +274,8 @@ def contestants(builds, work):
         "in memory, 1 basis point": metrics("metrics/one_basis_point"),
         "from the run": metrics("from_run/one_thread/process_time"),
         "from the run, a thread a core": metrics("from_run/a_thread_a_core/process_time/real_time"),
-        "analyze, one thread": lambda: by_process([*analyze, "--threads", "1"]),
-        "analyze, a thread a core": lambda: by_process(analyze),
+        "analyze, one thread": lambda: by_analyze(program, path, 1),
+        "analyze, a thread a core": lambda: by_analyze(program, path, os.cpu_count()),
         "positions alike": correlation("positions"),
         "P&L alike": correlation("pnl"),
     }
@@ -303,20 +312,27 @@ def main():
                 seconds.setdefault(contestant, []).append(took)
                 memory[contestant] = max(memory.get(contestant, 0), peak)
 
-    print(f"{'':32}{'median ms':>11}{'min':>10}{'max':>10}{'MB':>8}")
+    print(f"{'':32}{'median ms':>11}{'min':>10}{'max':>10}{'processor ms':>14}{'min':>10}{'MB':>8}")
     for contestant, values in seconds.items():
-        low, middle, high = (1e3 * figure(values) for figure in (min, statistics.median, max))
-        print(f"{contestant:32}{middle:11.1f}{low:10.1f}{high:10.1f}{memory[contestant]:8.0f}")
+        clock, processor = ([1e3 * value for value in kind] for kind in zip(*values, strict=True))
+        print(
+            f"{contestant:32}{statistics.median(clock):11.1f}{min(clock):10.1f}{max(clock):10.1f}"
+            f"{statistics.median(processor):14.1f}{min(processor):10.1f}{memory[contestant]:8.0f}"
+        )
     figures = ["in memory", "in memory, 1 basis point", "from the run", "from the run, a thread a core"]
     figures += ["analyze, one thread", "analyze, a thread a core"]
     pairs = [(ours, peer) for ours in figures for peer in ("numpy", "polars", "vectorbt")]
     pairs += [("positions alike", "numpy-corr-positions"), ("P&L alike", "numpy-corr-pnl")]
-    print(f"\n{'how many times as fast':56}{'medians':>9}{'bests':>9}")
+    print(f"\n{'how many times as fast':56}{'clock':>9}{'bests':>9}{'processor':>11}{'bests':>9}")
     for ours, peer in pairs:
-        if ours in seconds and peer in seconds:
-            medians = statistics.median(seconds[peer]) / statistics.median(seconds[ours])
-            bests = min(seconds[peer]) / min(seconds[ours])
-            print(f"{ours + ' to ' + peer:56}{medians:9.1f}{bests:9.1f}")
+        if ours not in seconds or peer not in seconds:
+            continue
+        ratios = [
+            figure(value[kind] for value in seconds[peer]) / figure(value[kind] for value in seconds[ours])
+            for kind in (0, 1)
+            for figure in (statistics.median, min)
+        ]
+        print(f"{ours + ' to ' + peer:56}{ratios[0]:9.1f}{ratios[1]:9.1f}{ratios[2]:11.1f}{ratios[3]:9.1f}")
     return 0
 
 
