@@ -64,6 +64,9 @@ void add_analyze_options(CLI::App& command, AnalyzeCommandOptions& options) {
       ->check(CLI::NonNegativeNumber)
       ->needs(trials)
       ->group(luck);
+  command.add_option("--sort-by", options.common.sort_by, "A column, or 'column desc' (else the best first)")
+      ->needs(trials)
+      ->group(luck);
 }
 
 }  // namespace signalbook::cli

@@ -11,6 +11,7 @@
 
 #include "cli/find_strategy.h"
 #include "cli/metric_terms_input.h"
+#include "cli/sort_table.h"
 #include "cli/study_scope.h"
 #include "query/sql_engine.h"
 #include "study/trials.h"
@@ -109,9 +110,11 @@ std::string verdict_text(const FeedTraces& feed, const TrialStudy& study) {
   std::string text = fmt::format("The best of {}, {}, has a Sharpe ratio of {:.2f}{}.", count, row.strategy_id,
                                  *best->sharpe_ratio, luck_text(study, *best));
   if (const auto& around = best->neighbourhood; around && around->shape) {
-    text += fmt::format(" Its {} in the parameters keep {:.0f}% of it: a {}.",
-                        count_of(static_cast<int64_t>(around->neighbours.size()), "neighbour"), *around->kept * 100,
-                        shape_name(*around->shape));
+    const bool is_one = around->neighbours.size() == 1;
+    text += fmt::format(
+        " Its {} in the parameters {} {} of it: a {}.",
+        count_of(static_cast<int64_t>(around->neighbours.size()), "neighbour"), is_one ? "keeps" : "keep",
+        *around->kept > 0 ? fmt::format("{:.0f}%", *around->kept * 100) : "nothing", shape_name(*around->shape));
   }
   if (study.overfitting_probability) {
     text += fmt::format(
@@ -161,22 +164,22 @@ Table trials_table(const StudyScope& scope, const TrialStudy& study) {
   column("strategy_hash", ColumnType::text,
          [&](const Trial& trial) -> Text { return trace(trial).row->strategy_hash(); });
   column("sharpe_ratio", ColumnType::real, [](const Trial& trial) { return trial.sharpe_ratio; });
-  column("probabilistic_sharpe_ratio", ColumnType::real, [](const Trial& trial) { return trial.probabilistic_sharpe; });
-  column("deflated_sharpe_ratio", ColumnType::real, [](const Trial& trial) { return trial.deflated_sharpe; });
+  column("probabilistic_sharpe", ColumnType::real, [](const Trial& trial) { return trial.probabilistic_sharpe; });
+  column("deflated_sharpe", ColumnType::real, [](const Trial& trial) { return trial.deflated_sharpe; });
   column("min_track_record_bars", ColumnType::int64,
          [](const Trial& trial) { return whole_bars(trial.minimum_track_record); });
   column("min_track_record_years", ColumnType::real, [&](const Trial& trial) -> Real {
     if (!trial.minimum_track_record) return std::nullopt;
     return *trial.minimum_track_record / study.bars_per_year;
   });
-  column("neighbour_shape", ColumnType::text, shape_of);
-  column("neighbour_count", ColumnType::int64, [](const Trial& trial) -> Count {
+  column("shape", ColumnType::text, shape_of);
+  column("neighbours", ColumnType::int64, [](const Trial& trial) -> Count {
     if (!trial.neighbourhood) return std::nullopt;
     return static_cast<int64_t>(trial.neighbourhood->neighbours.size());
   });
-  column("neighbour_sharpe_ratio", ColumnType::real,
+  column("neighbour_sharpe", ColumnType::real,
          [](const Trial& trial) { return trial.neighbourhood ? trial.neighbourhood->mean : std::nullopt; });
-  column("neighbour_kept", ColumnType::real,
+  column("kept", ColumnType::real,
          [](const Trial& trial) { return trial.neighbourhood ? trial.neighbourhood->kept : std::nullopt; });
   return table;
 }
@@ -217,11 +220,11 @@ Table summary_table(const StudyScope& scope, const TrialStudy& study, const Anal
   text("best_strategy_id", trace ? std::optional(trace->row->strategy_id) : std::nullopt);
   text("best_strategy_hash", trace ? std::optional(trace->row->strategy_hash()) : std::nullopt);
   real("best_sharpe_ratio", figures.sharpe_ratio);
-  real("best_probabilistic_sharpe_ratio", figures.probabilistic_sharpe);
-  real("best_deflated_sharpe_ratio", figures.deflated_sharpe);
-  real("best_implied_deflated_sharpe_ratio", study.implied_deflated_sharpe);
+  real("best_probabilistic_sharpe", figures.probabilistic_sharpe);
+  real("best_deflated_sharpe", figures.deflated_sharpe);
+  real("best_implied_deflated_sharpe", study.implied_deflated_sharpe);
   count("best_min_track_record_bars", whole_bars(figures.minimum_track_record));
-  text("best_neighbour_shape", shape_of(figures));
+  text("best_shape", shape_of(figures));
   count("blocks", options.blocks);
   real("overfitting_probability", study.overfitting_probability);
   real("loss_probability", study.loss_probability);
@@ -242,7 +245,7 @@ void round_reals(Table& table) {
 void print_figures(Table summary) {
   round_reals(summary);
   for (const TableColumn& column : summary.columns) {
-    if (column.name.starts_with("best_") && column.name != "best_implied_deflated_sharpe_ratio") continue;
+    if (column.name.starts_with("best_") && column.name != "best_implied_deflated_sharpe") continue;
     if (column.name == "statement" || column.name == "data_id") continue;
     print_out("{:<36}{}\n", column.name, column.is_null(0) ? "-" : escape_lines(cell_text(column, 0)));
   }
@@ -280,12 +283,12 @@ Status answer_trials(const AnalyzeCommandOptions& options, const StudyControl& c
   SB_ASSIGN_OR_RETURN(trials.tried_elsewhere, count_elsewhere(scope.feed, store_path));
   SB_ASSIGN_OR_RETURN(const TrialStudy study, study_trials(scope.feed, trials));
 
-  const bool is_for_people = format == OutputFormat::table;
   const Table summary = summary_table(scope, study, options);
   const std::string verdict = verdict_text(scope.feed, study);
-  if (is_for_people) {
+  Table table = trials_table(scope, study);
+  if (!options.common.sort_by.empty()) SB_RETURN_IF_ERROR(sort_table(table, options.common.sort_by));
+  if (format == OutputFormat::table) {
     if (!options.summary) {
-      Table table = trials_table(scope, study);
       round_reals(table);
       CommonOptions common = options.common;
       if (common.limit < 0) common.limit = kRowsOfTable;
@@ -295,7 +298,7 @@ Status answer_trials(const AnalyzeCommandOptions& options, const StudyControl& c
     print_figures(summary);
     print_out("\n{}\n", escape_lines(verdict));
   } else {
-    SB_RETURN_IF_ERROR(print_table(options.summary ? summary : trials_table(scope, study), options.common));
+    SB_RETURN_IF_ERROR(print_table(options.summary ? summary : table, options.common));
     if (!options.summary) print_note(options.common, verdict);
   }
   print_notes(scope.feed, study, trials.tried_elsewhere, store_path, options);

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Signalbook, Workspace, make_bars, make_signals, make_strategies, parse_csv, read_tree, wide_table
+from conftest import Signalbook, make_bars, make_signals, make_strategies, parse_csv, read_tree, wide_table
 
 BARS, COUNT = 300, 14
 COLUMNS = [
-    "run_id", "strategy_id", "strategy_hash", "sharpe_ratio", "probabilistic_sharpe_ratio", "deflated_sharpe_ratio",
-    "min_track_record_bars", "min_track_record_years", "neighbour_shape", "neighbour_count", "neighbour_sharpe_ratio",
-    "neighbour_kept",
+    "run_id", "strategy_id", "strategy_hash", "sharpe_ratio", "probabilistic_sharpe", "deflated_sharpe",
+    "min_track_record_bars", "min_track_record_years", "shape", "neighbours", "neighbour_sharpe",
+    "kept",
 ]  # fmt: skip
 normal = NormalDist()
 
@@ -108,12 +108,12 @@ def test_as_numpy_has_it(run, cost_bps):
             assert all(row[name] is None for name in COLUMNS[3:8])
             continue
         assert row["sharpe_ratio"] == pytest.approx(expected[0] * year**0.5, rel=1e-9)
-        assert row["probabilistic_sharpe_ratio"] == pytest.approx(probability_above(expected, 0, BARS - 1), rel=1e-9)
-        assert row["deflated_sharpe_ratio"] == pytest.approx(probability_above(expected, by_luck, BARS - 1), rel=1e-9)
+        assert row["probabilistic_sharpe"] == pytest.approx(probability_above(expected, 0, BARS - 1), rel=1e-9)
+        assert row["deflated_sharpe"] == pytest.approx(probability_above(expected, by_luck, BARS - 1), rel=1e-9)
     best = figures[int(rows[0]["strategy_id"].removeprefix("strategy_"))]
     assert summary["best_strategy_id"] == rows[0]["strategy_id"]
-    assert summary["best_deflated_sharpe_ratio"] == rows[0]["deflated_sharpe_ratio"]
-    assert summary["best_implied_deflated_sharpe_ratio"] == pytest.approx(
+    assert summary["best_deflated_sharpe"] == rows[0]["deflated_sharpe"]
+    assert summary["best_implied_deflated_sharpe"] == pytest.approx(
         probability_above(best, implied_luck, BARS - 1), rel=1e-9
     )
 
@@ -144,10 +144,10 @@ def test_an_edge_is_found_and_noise_is_not(workspace):
     assert "The best of 14 strategies, strategy_0, has a Sharpe ratio of" in outcome.out
     assert "which is evidence of an edge" in outcome.out
     summary = trials(workspace.signalbook, edge, "--blocks", "4", summary=True)
-    assert summary["verdict"] == "edge" and summary["best_deflated_sharpe_ratio"] > 0.95
+    assert summary["verdict"] == "edge" and summary["best_deflated_sharpe"] > 0.95
     assert summary["overfitting_probability"] < 0.05
     (best, *_) = trials(workspace.signalbook, edge, "--blocks", "4")
-    assert 2 < best["min_track_record_bars"] < BARS and best["neighbour_shape"] == "peak"
+    assert 2 < best["min_track_record_bars"] < BARS and best["shape"] == "peak"
     assert best["min_track_record_years"] * summary["bars_per_year"] == pytest.approx(
         best["min_track_record_bars"], abs=1
     )
@@ -178,6 +178,23 @@ def test_a_table_is_short(run):
     assert "(14 rows)" in workspace.signalbook.ok("analyze", path, "--trials", "--limit", "20").out
     summary = workspace.signalbook.ok("analyze", path, "--trials", "--summary").out
     assert table.out.endswith("\n\n" + summary)
+
+
+def test_sorted_by_a_column(run):
+    workspace, path, _ = run
+    rows = trials(workspace.signalbook, path)
+    traded = [row for row in rows if row["sharpe_ratio"] is not None]
+    assert len(traded) == COUNT - 1
+    for name, order in [("kept", "desc"), ("kept", "asc"), ("SHARPE_RATIO", ""), ("strategy_id", "DESC")]:
+        key = name.lower()
+        with_value = [row for row in rows if row[key] is not None]
+        expected = sorted(with_value, key=lambda row: row[key], reverse=order.lower() == "desc")
+        expected += [row for row in rows if row[key] is None]
+        assert trials(workspace.signalbook, path, "--sort-by", f"{name} {order}".strip()) == expected
+    assert (
+        trials(workspace.signalbook, path, "--sort-by", "kept desc", "--limit", "2")
+        == trials(workspace.signalbook, path, "--sort-by", "kept desc")[:2]
+    )
 
 
 def test_nothing_is_changed(run):
@@ -225,7 +242,7 @@ def test_trial_count(run):
     more = trials(workspace.signalbook, path, "--trial-count", 1000, summary=True)
     assert more["trials"] == 1000 and more["implied_trials"] > usual["implied_trials"]
     assert more["expected_max_sharpe"] > usual["expected_max_sharpe"]
-    assert more["best_deflated_sharpe_ratio"] < usual["best_deflated_sharpe_ratio"]
+    assert more["best_deflated_sharpe"] < usual["best_deflated_sharpe"]
     refused = workspace.signalbook("analyze", path, "--trials", "--trial-count", COUNT - 2)
     assert refused.code == 2 and "12 trials, but 13 strategies" in refused.err
 
@@ -239,16 +256,16 @@ def test_runs_go_by_their_directories(run):
 def test_two_runs_of_one_grid(run):
     """The same strategies by other code: each run is a grid of its own."""
     workspace, path, _ = run
-    before = {row["strategy_hash"]: row["neighbour_sharpe_ratio"] for row in trials(workspace.signalbook, path)}
+    before = {row["strategy_hash"]: row["neighbour_sharpe"] for row in trials(workspace.signalbook, path)}
     workspace.record(run="run_2", signals=wide_table(noisy_signals(seed=8)), strategies=make_strategies(COUNT))
     rows = trials(workspace.signalbook, workspace.store)
     # Two hold all the time and nothing at all, as in the first run.
     assert len(rows) == 2 * COUNT - 2
     for number in ("run_1", "run_2"):
-        counts = sorted(row["neighbour_count"] for row in rows if row["run_id"] == number)
+        counts = sorted(row["neighbours"] for row in rows if row["run_id"] == number)
         of_run = COUNT if number == "run_1" else COUNT - 2
         assert counts == [1, 1] + [2] * (of_run - 2)
-    shown = {row["strategy_hash"]: row["neighbour_sharpe_ratio"] for row in rows if row["run_id"] == "run_1"}
+    shown = {row["strategy_hash"]: row["neighbour_sharpe"] for row in rows if row["run_id"] == "run_1"}
     assert shown == before
 
 
@@ -259,14 +276,14 @@ def test_one_strategy(workspace):
     workspace.bars = make_bars(BARS)
     run = workspace.record(signals=wide_table(make_signals(BARS, 1)), strategies=make_strategies(1))
     (row,) = trials(workspace.signalbook, run)
-    assert row["deflated_sharpe_ratio"] == row["probabilistic_sharpe_ratio"] and row["neighbour_count"] == 0
+    assert row["deflated_sharpe"] == row["probabilistic_sharpe"] and row["neighbours"] == 0
     summary = trials(workspace.signalbook, run, summary=True)
     assert (summary["trials"], summary["implied_trials"], summary["clusters"]) == (1, 1, 1)
     assert summary["overfitting_probability"] is None and summary["sharpe_variance"] is None
     assert "if nothing else was tried it is above 0 with a probability of 0." in summary["statement"]
     assert "no probability of overfitting" in workspace.signalbook.ok("analyze", run, "--trials").err
     unknown = trials(workspace.signalbook, run, "--trial-count", 50, summary=True)
-    assert unknown["verdict"] == "undefined" and unknown["best_deflated_sharpe_ratio"] is None
+    assert unknown["verdict"] == "undefined" and unknown["best_deflated_sharpe"] is None
     assert "the luck of 50 trials cannot be told from one" in unknown["statement"]
 
 
@@ -294,6 +311,7 @@ def test_refused(run, workspace):
     refuse(1, "has no bar in that time", "--trials", "--from", "2031-01-01")
     refuse(2, "3 blocks: choose an even number", "--trials", "--blocks", "3")
     refuse(2, "--trials needs bars", "--trials", "--without-bars")
+    refuse(2, "there is no such column; there are run_id, strategy_id", "--trials", "--sort-by", "shrpe")
     refuse(2, "--trials", "--blocks", "4")
     refuse(2, "--trials", "--summary")
     refuse(2, "--format yaml", "--trials", "--format", "yaml")
@@ -335,8 +353,8 @@ def test_the_demo_is_luck(demo):
         for row in signalbook.query("SELECT strategy_id, strategy_type FROM strategies", cwd=run)
     }
     bands = [row for row in rows if types[row["strategy_id"]] == "bollinger_bands"]
-    assert bands and {row["neighbour_count"] for row in bands} <= {2, 3, 4}
-    assert {row["neighbour_shape"] for row in rows} == {"plateau", "peak", "slope", None}
+    assert bands and {row["neighbours"] for row in bands} <= {2, 3, 4}
+    assert {row["shape"] for row in rows} == {"plateau", "peak", "slope", None}
 
 
 def test_the_demo_by_threads(demo):
