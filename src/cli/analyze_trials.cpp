@@ -24,26 +24,35 @@ constexpr int64_t kRowsOfTable = 10;
 
 // ---- The store around what is looked at
 
+// The store, and whether all of its runs are meant.
+struct Surroundings {
+  std::string store_path;
+  bool is_all = false;
+};
+
+Result<Surroundings> find_surroundings(const AnalyzeCommandOptions& options) {
+  CommonOptions common = options.common;
+  if (!options.path.empty()) {
+    SB_ASSIGN_OR_RETURN(common.store, find_run_directory(options.path, options.common));
+  }
+  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(common));
+  return Surroundings{.store_path = scope.store_path, .is_all = !scope.run_path && options.runs.empty()};
+}
+
 // Strategies of the store that were tried on the same bars and are not among the traces of the feed. The same strategy
 // with the same trace is one, wherever it stands.
-Result<int64_t> count_elsewhere(const FeedTraces& feed, const std::string& store_path) {
+Result<int64_t> count_elsewhere(const FeedTraces& feed, const Surroundings& around, const CommonOptions& options) {
+  // Runs that cannot be read have been named already where all are meant.
+  CommonOptions engine_options = options;
+  engine_options.quiet = options.quiet || around.is_all;
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine,
-                      SqlEngine::open(posix_file_system(), {.store_path = store_path, .run_path = {}}));
+                      open_engine({.store_path = around.store_path, .run_path = {}}, engine_options));
   SB_ASSIGN_OR_RETURN(
       const Table table,
       ask(*engine, fmt::format("SELECT count(*) FROM (SELECT DISTINCT strategy_digest, trace_hash FROM strategies "
                                "WHERE kind = 'signal' AND data_id = '{}')",
                                feed.data_id)));
   return std::max<int64_t>(table.columns[0].integers[0] - static_cast<int64_t>(feed.traces.size()), 0);
-}
-
-Result<std::string> find_store(const AnalyzeCommandOptions& options) {
-  CommonOptions common = options.common;
-  if (!options.path.empty()) {
-    SB_ASSIGN_OR_RETURN(common.store, find_run_directory(options.path, options.common));
-  }
-  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(common));
-  return scope.store_path;
 }
 
 // ---- What is said of it
@@ -279,8 +288,8 @@ Status answer_trials(const AnalyzeCommandOptions& options, const StudyControl& c
   SB_ASSIGN_OR_RETURN(trials.terms, read_metric_terms(options));
   if (trials.terms.without_bars) return Status::invalid("--trials needs bars: Sharpe ratios are not told by trades");
   SB_ASSIGN_OR_RETURN(const StudyScope scope, read_study_scope(options, control));
-  SB_ASSIGN_OR_RETURN(const std::string store_path, find_store(options));
-  SB_ASSIGN_OR_RETURN(trials.tried_elsewhere, count_elsewhere(scope.feed, store_path));
+  SB_ASSIGN_OR_RETURN(const Surroundings around, find_surroundings(options));
+  SB_ASSIGN_OR_RETURN(trials.tried_elsewhere, count_elsewhere(scope.feed, around, options.common));
   SB_ASSIGN_OR_RETURN(const TrialStudy study, study_trials(scope.feed, trials));
 
   const Table summary = summary_table(scope, study, options);
@@ -301,7 +310,7 @@ Status answer_trials(const AnalyzeCommandOptions& options, const StudyControl& c
     SB_RETURN_IF_ERROR(print_table(options.summary ? summary : table, options.common));
     if (!options.summary) print_note(options.common, verdict);
   }
-  print_notes(scope.feed, study, trials.tried_elsewhere, store_path, options);
+  print_notes(scope.feed, study, trials.tried_elsewhere, around.store_path, options);
   return Status();
 }
 

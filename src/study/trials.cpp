@@ -129,9 +129,10 @@ Status TrialsOfFeed::prepare() {
   study_.window = bars_between(bars.ts, terms.from.value_or(bars.ts.front()), terms.to.value_or(bars.ts.back() + 1));
   study_.window.end = std::min(study_.window.end, feed_.bar_count);
   if (study_.window.size() <= 0) {
-    return Status::not_found(fmt::format("{} {} has no bar in that time; the traces' bars are from {} to {}",
-                                         feed_.symbol, feed_.timeframe, format_time(bars.ts.front()),
-                                         format_time(bars.ts[static_cast<size_t>(feed_.bar_count - 1)])));
+    return Status::not_found(
+        fmt::format("{} {} has no bar in that time; the traces' bars are from {} to {}", feed_.symbol, feed_.timeframe,
+                    format_time(bars.ts.front()),
+                    format_time(bars.ts[static_cast<size_t>(std::max<int64_t>(feed_.bar_count, 1) - 1)])));
   }
   study_.return_count = study_.window.size() - 1;
   study_.bars_per_year = terms.bars_per_year.value_or(feed_.bars_per_year);

@@ -234,6 +234,16 @@ def test_what_was_tried_elsewhere_counts(run):
     assert trials(workspace.signalbook, workspace.store, "--run", "run_1", summary=True) == alone
 
 
+def test_a_run_that_cannot_be_counted_is_named(run):
+    workspace, path, _ = run
+    workspace.record(run="run_2", signals=wide_table(make_signals(BARS, 3, seed=9)), strategies=make_strategies(3))
+    (workspace.store / "run_2" / "strategy_index.parquet").write_bytes(b"nothing")
+    for where in (path, workspace.store):
+        outcome = workspace.signalbook.ok("analyze", where, "--trials", "--summary", "--format", "json")
+        assert outcome.err.count("left out") == 1 and "run_2" in outcome.err, outcome
+        assert outcome.json[0]["trials"] == COUNT - 1
+
+
 def test_trial_count(run):
     workspace, path, _ = run
     usual = trials(workspace.signalbook, path, summary=True)
