@@ -47,6 +47,26 @@ void add_analyze_options(CLI::App& command, AnalyzeCommandOptions& options) {
   command.add_option("--slippage-bps", options.slippage_bps, "How much worse a stop fills, in basis points")
       ->check(CLI::Range(0.0, kMostBasisPoints))
       ->group(exits);
+
+  const char* const luck = "Is the best of many better than luck";
+  CLI::Option* const trials = command.add_flag("--trials", options.trials, "What the luck of trying often explains");
+  trials->group(luck);
+  command.add_option("--trial-count", options.trial_count, "How many were tried, where that is more than is stored")
+      ->check(CLI::PositiveNumber)
+      ->needs(trials)
+      ->group(luck);
+  command.add_option("--blocks", options.blocks, "Of the cross-validation: an even number from 2 to 20")
+      ->capture_default_str()
+      ->needs(trials)
+      ->group(luck);
+  command.add_flag("--summary", options.summary, "The figures of all together, in one row")->needs(trials)->group(luck);
+  command.add_option("--limit", options.common.limit, "Strategies at the most (a table shows 10)")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(trials)
+      ->group(luck);
+  command.add_option("--sort-by", options.common.sort_by, "A column, or 'column desc' (else the best first)")
+      ->needs(trials)
+      ->group(luck);
 }
 
 }  // namespace signalbook::cli

@@ -126,6 +126,11 @@ struct AnalyzeCommandOptions {
   std::string name;  // of the set that gets them
   std::string drop;  // a set to be removed
   size_t threads = 0;
+
+  // Of --trials.
+  bool trials = false, summary = false;
+  std::optional<int64_t> trial_count;
+  int blocks = 16;
 };
 Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by);
 

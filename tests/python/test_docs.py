@@ -1,7 +1,7 @@
 """The documents say what the program does: their commands run, their vectors and tables hold, their links lead somewhere.
 
-UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, find.md, analyze.md and recover.md
-print, and nothing else: vectors are never regenerated.
+UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, find.md, analyze.md, luck.md and recover.md print, and
+nothing else: vectors are never regenerated.
 """
 
 import csv
@@ -169,6 +169,14 @@ class Analyze(Find):
 def test_analyze_runs_as_written(tmp_path):
     follow(Analyze(tmp_path), "analyze.md")
     assert (tmp_path / "results" / "in_sample" / "metrics" / "stops.parquet").is_file()
+
+
+# --- docs/luck.md ---
+
+
+def test_luck_runs_as_written(tmp_path):
+    follow(Find(tmp_path), "luck.md")
+    assert "--trials" in text_of("luck.md")
 
 
 # --- docs/recover.md ---
