@@ -6,7 +6,21 @@
 #include <string>
 #include <vector>
 
+#include "cli/analyze_correlate.h"
+#include "cli/analyze_regimes.h"
+#include "cli/analyze_walk_forward.h"
+
 namespace signalbook::cli {
+
+namespace {
+
+// An option that says something about a question that was not asked.
+Status belongs_to(bool is_given, const char* option, const char* question, bool is_asked) {
+  if (!is_given || is_asked) return Status();
+  return Status::invalid(fmt::format("{} goes with {}, which is not asked", option, question));
+}
+
+}  // namespace
 
 Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
   std::vector<std::string> asked;
@@ -16,8 +30,18 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
     asked.emplace_back(option);
     found = question;
   };
-  (void)options;
-  (void)add;
+  add(!options.correlate.empty() || options.select, options.select ? "--select" : "--correlate", answer_correlate);
+  add(!options.by_regime.empty(), "--by-regime", answer_by_regime);
+  add(!options.walk_forward.empty(), "--walk-forward", answer_walk_forward);
+  add(!options.out_of_sample.empty(), "--out-of-sample", answer_walk_forward);
+  const bool is_forward = !options.walk_forward.empty() || !options.out_of_sample.empty();
+  SB_RETURN_IF_ERROR(
+      belongs_to(options.max_correlation.has_value(), "--max-correlation", "--select", options.select.has_value()));
+  SB_RETURN_IF_ERROR(belongs_to(options.anchored, "--anchored", "--walk-forward", !options.walk_forward.empty()));
+  SB_RETURN_IF_ERROR(belongs_to(options.gap.has_value(), "--gap", "--walk-forward and --out-of-sample", is_forward));
+  SB_RETURN_IF_ERROR(belongs_to(options.summary, "--summary", "--walk-forward and --out-of-sample", is_forward));
+  SB_RETURN_IF_ERROR(belongs_to(!options.best.empty(), "--best", "--select, --walk-forward and --out-of-sample",
+                                is_forward || options.select));
   if (asked.size() > 1) {
     return Status::invalid(fmt::format("{} are questions of their own; ask one at a time", fmt::join(asked, ", ")));
   }

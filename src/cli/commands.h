@@ -126,6 +126,17 @@ struct AnalyzeCommandOptions {
   std::string name;  // of the set that gets them
   std::string drop;  // a set to be removed
   size_t threads = 0;
+
+  // Questions: how strategies go together, and how they did by regime and by window.
+  std::string correlate;  // positions, pnl or overlap
+  std::optional<size_t> select;
+  std::optional<double> max_correlation;
+  std::string by_regime;      // a classifier
+  std::string walk_forward;   // IN,OUT
+  std::string out_of_sample;  // a time
+  bool anchored = false, summary = false;
+  std::optional<int64_t> gap;
+  std::string best;  // a metric; empty: sharpe_ratio
 };
 Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by);
 

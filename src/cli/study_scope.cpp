@@ -83,7 +83,6 @@ Result<StudyScope> read_study_scope(const AnalyzeCommandOptions& options, const 
 
   StudyScope study;
   std::vector<RunReader*> readers;
-  std::map<const RunReader*, std::string> names;
   for (const RunLocation& run : analyzed.runs) {
     Result<std::unique_ptr<RunReader>> reader = RunReader::open(posix_file_system(), run.path);
     if (!reader.ok()) {
@@ -93,11 +92,13 @@ Result<StudyScope> read_study_scope(const AnalyzeCommandOptions& options, const 
     }
     study.runs.push_back(std::move(reader).value());
     readers.push_back(study.runs.back().get());
-    names.emplace(readers.back(), run.run_id);
+    study.run_ids.emplace(readers.back(), run.run_id);
   }
   std::function<bool(const RunReader&, const IndexRow&)> wanted;
   if (is_filtered) {
-    wanted = [&](const RunReader& run, const IndexRow& row) { return chosen.contains({names.at(&run), row.trace_id}); };
+    wanted = [&](const RunReader& run, const IndexRow& row) {
+      return chosen.contains({study.run_ids.at(&run), row.trace_id});
+    };
   }
   SB_ASSIGN_OR_RETURN(study.feed, read_feed_traces(readers, {options.symbol, options.timeframe}, control, wanted));
   print_left_out(study.feed, options.common);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -18,7 +20,8 @@ Result<std::vector<RunLocation>> find_analyzed_runs(const AnalyzeCommandOptions&
 // What a question about many strategies works on.
 struct StudyScope {
   std::vector<std::unique_ptr<RunReader>> runs;
-  FeedTraces feed;  // points into them
+  std::map<const RunReader*, std::string> run_ids;  // as the store names them
+  FeedTraces feed;                                  // points into them
 };
 
 // Reads the traces that --run, --type, --param, --where, --symbol and --timeframe leave. Notes on standard error say
