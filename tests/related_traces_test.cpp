@@ -133,7 +133,7 @@ TEST(StrongestPairs, AreTheFirstOfAllPairsInOrder) {
 TEST(ChooseEnsemble, TakesTheBestOfThoseThatAreUnlikeIt) {
   Random random(4);
   size_t members_seen = 0;
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 100; ++round) {
     FeedTraces feed = random_feed(random, 150, 12);
     const BarIndex begin = integer(random, 0, 40), end = integer(random, 100, 150);
     const double cost = one_of(random, {0.0, 0.002});
