@@ -45,6 +45,10 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
   if (asked.size() > 1) {
     return Status::invalid(fmt::format("{} are questions of their own; ask one at a time", fmt::join(asked, ", ")));
   }
+  if (!asked.empty() && !(options.name.empty() && options.drop.empty())) {
+    return Status::invalid(fmt::format("{} is for figures that are kept; {} prints its answer and keeps nothing",
+                                       options.name.empty() ? "--drop" : "--name", asked.front()));
+  }
   return found;
 }
 
