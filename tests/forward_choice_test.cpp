@@ -36,7 +36,7 @@ struct Case {
 };
 
 Case make_case(Random& random) {
-  Case made = {.feed = random_feed(random, 240, 7), .window = {}, .splits = {}, .best = *NamedMetric::find("turnover")};
+  Case made = {.feed = random_feed(random, 240, 7), .window = {}, .splits = {}, .best = *NamedMetric::find("sharpe")};
   const BarIndex begin = integer(random, 0, 30), end = integer(random, 200, 240);
   made.window = *find_study_window(made.feed, terms_between(begin, end, one_of(random, {0.0, 0.001})));
   made.splits = *split_for_walk(made.window, {.in_sample = one_of(random, {InSample::rolling, InSample::anchored}),

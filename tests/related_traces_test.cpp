@@ -204,8 +204,9 @@ TEST(NamedMetric, IsEveryColumnOfMetrics) {
     EXPECT_EQ(NamedMetric::find(metric.name)->of(figures), std::optional<double>(figures.*metric.value));
   }
   EXPECT_EQ(NamedMetric::find("max_drawdown")->score(figures), figures.max_drawdown);
-  EXPECT_EQ(NamedMetric::find("turnover")->score(figures), -*figures.turnover);
-  const std::string message = NamedMetric::find("sharpe").status().message();
+  EXPECT_EQ(NamedMetric::find("annual_volatility")->score(figures), -*figures.annual_volatility);
+  EXPECT_STREQ(NamedMetric::find("sharpe")->name(), "sharpe_ratio");
+  const std::string message = NamedMetric::find("sharp").status().message();
   EXPECT_NE(message.find("sharpe_ratio"), std::string::npos);
   EXPECT_NE(message.find("trade_count"), std::string::npos);
 }

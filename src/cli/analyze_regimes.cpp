@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cli/metric_terms_input.h"
@@ -15,34 +17,42 @@ namespace signalbook::cli {
 
 namespace {
 
+// Runs that were opened to look for a classifier.
+struct OtherRuns {
+  std::vector<std::unique_ptr<RunReader>> readers;
+  std::vector<NamedRun> names;
+};
+
 // The runs of the store around the strategies, as far as they can be read and are not among these.
-Result<std::vector<std::unique_ptr<RunReader>>> open_other_runs(const AnalyzeCommandOptions& options,
-                                                                const StudyScope& study) {
+Result<OtherRuns> open_other_runs(const AnalyzeCommandOptions& options, const StudyScope& study) {
   CommonOptions common = options.common;
   if (!options.path.empty()) {
     SB_ASSIGN_OR_RETURN(common.store, find_run_directory(options.path, options.common));
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(common));
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, list_runs(posix_file_system(), scope.store_path));
-  std::vector<std::unique_ptr<RunReader>> others;
+  OtherRuns others;
   for (const RunLocation& run : runs) {
     const bool is_known =
         std::ranges::any_of(study.run_ids, [&](const auto& known) { return known.second == run.run_id; });
     if (is_known) continue;
     Result<std::unique_ptr<RunReader>> reader = RunReader::open(posix_file_system(), run.path);
-    if (reader.ok()) others.push_back(std::move(reader).value());
+    if (!reader.ok()) continue;
+    others.readers.push_back(std::move(reader).value());
+    others.names.push_back({.run_id = run.run_id, .run = others.readers.back().get()});
   }
   return others;
 }
 
+// In the runs of the strategies, else in the others of their store, which are opened into `others`.
 Result<ClassifierTrace> find_in_store(const AnalyzeCommandOptions& options, const StudyScope& study, int64_t bar_count,
-                                      std::vector<std::unique_ptr<RunReader>>& others) {
-  std::vector<RunReader*> runs;
-  for (const auto& run : study.runs) runs.push_back(run.get());
+                                      OtherRuns& others) {
+  std::vector<NamedRun> runs;
+  for (const auto& run : study.runs) runs.push_back({.run_id = study.run_ids.at(run.get()), .run = run.get()});
   Result<ClassifierTrace> found = find_classifier(runs, study.feed, bar_count, options.by_regime);
   if (found.status().code() != StatusCode::not_found) return found;
   SB_ASSIGN_OR_RETURN(others, open_other_runs(options, study));
-  for (const auto& run : others) runs.push_back(run.get());
+  runs.insert(runs.end(), others.names.begin(), others.names.end());
   return find_classifier(runs, study.feed, bar_count, options.by_regime);
 }
 
@@ -77,14 +87,14 @@ Status answer_by_regime(const AnalyzeCommandOptions& options, const StudyControl
   SB_ASSIGN_OR_RETURN(const MetricTerms terms, read_metric_terms(options));
   SB_ASSIGN_OR_RETURN(const StudyScope study, read_study_scope(options, control));
   SB_ASSIGN_OR_RETURN(const StudyWindow window, find_study_window(study.feed, terms));
-  std::vector<std::unique_ptr<RunReader>> others;
+  OtherRuns others;
   SB_ASSIGN_OR_RETURN(const ClassifierTrace classifier, find_in_store(options, study, window.earning().end, others));
   SB_ASSIGN_OR_RETURN(const std::vector<RegimeRow> rows,
                       measure_by_regime(study.feed, terms, classifier.labels, control));
   SB_RETURN_IF_ERROR(print_table(regimes_table(rows, study), options.common));
-  print_note(options.common, fmt::format("regimes are those of {} ({} {}) in run {}", classifier.row->strategy_id,
-                                         classifier.row->strategy_type, classifier.row->strategy_hash(),
-                                         classifier.run->description().run_id));
+  print_note(options.common,
+             fmt::format("regimes are those of {} ({} {}) in run {}", classifier.row->strategy_id,
+                         classifier.row->strategy_type, classifier.row->strategy_hash(), classifier.run_id));
   return Status();
 }
 

@@ -20,8 +20,8 @@ Result<std::vector<RunLocation>> find_analyzed_runs(const AnalyzeCommandOptions&
 // What a question about many strategies works on.
 struct StudyScope {
   std::vector<std::unique_ptr<RunReader>> runs;
-  std::map<const RunReader*, std::string> run_ids;  // as the store names them
   FeedTraces feed;                                  // points into them
+  std::map<const RunReader*, std::string> run_ids;  // as their directories are called
 };
 
 // Reads the traces that --run, --type, --param, --where, --symbol and --timeframe leave. Notes on standard error say

@@ -9,6 +9,7 @@
 namespace signalbook {
 
 Result<NamedMetric> NamedMetric::find(std::string_view name) {
+  if (name == "sharpe") name = "sharpe_ratio";
   NamedMetric found;
   std::string known;
   const auto is_meant = [&](const auto& metric) {
@@ -24,9 +25,7 @@ Result<NamedMetric> NamedMetric::find(std::string_view name) {
     if (is_meant(metric)) found.count_ = metric.value;
   }
   if (found.name_ == nullptr) return Status::invalid(fmt::format("there is no metric {}; there are {}", name, known));
-  for (const std::string_view smaller : {"annual_volatility", "max_drawdown_bars", "turnover"}) {
-    found.is_smaller_better_ |= name == smaller;
-  }
+  found.is_smaller_better_ = name == "annual_volatility" || name == "max_drawdown_bars";
   return found;
 }
 

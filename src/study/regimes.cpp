@@ -21,7 +21,7 @@ namespace signalbook {
 namespace {
 
 struct Candidate {
-  RunReader* run = nullptr;
+  const NamedRun* in = nullptr;
   const IndexRow* row = nullptr;
 };
 
@@ -30,9 +30,9 @@ constexpr size_t kMostNamed = 20;
 std::string list_of(const std::vector<Candidate>& candidates) {
   std::string text;
   std::set<std::string> lines;
-  for (const auto& [run, row] : candidates) {
-    const std::string line = fmt::format("\n  {}  {}  {}  {}", run->description().run_id, row->strategy_id,
-                                         row->strategy_hash(), row->strategy_type);
+  for (const auto& [in, row] : candidates) {
+    const std::string line =
+        fmt::format("\n  {}  {}  {}  {}", in->run_id, row->strategy_id, row->strategy_hash(), row->strategy_type);
     if (lines.size() < kMostNamed && lines.insert(line).second) text += line;
   }
   if (candidates.size() > lines.size()) text += fmt::format("\n  and {} more", candidates.size() - lines.size());
@@ -68,11 +68,11 @@ Status no_such_classifier(std::string_view name, const FeedTraces& feed, const s
                           const std::vector<Candidate>& elsewhere) {
   const std::vector<Candidate> named = those_named(name, elsewhere);
   if (!named.empty()) {
-    const auto& [run, row] = named.front();
+    const auto& [in, row] = named.front();
     return Status::not_found(
         fmt::format("classifier {} of {} is on other bars ({} {}), and labels hold for their own bars only; record it "
                     "on those of {} {}",
-                    name, run->description().run_id, row->symbol, row->timeframe, feed.symbol, feed.timeframe));
+                    name, in->run_id, row->symbol, row->timeframe, feed.symbol, feed.timeframe));
   }
   if (on_feed.empty()) {
     return Status::not_found(
@@ -85,13 +85,13 @@ Status no_such_classifier(std::string_view name, const FeedTraces& feed, const s
 
 }  // namespace
 
-Result<ClassifierTrace> find_classifier(std::span<RunReader* const> runs, const FeedTraces& feed, int64_t bar_count,
+Result<ClassifierTrace> find_classifier(std::span<const NamedRun> runs, const FeedTraces& feed, int64_t bar_count,
                                         std::string_view name) {
   std::vector<Candidate> on_feed, elsewhere;
-  for (RunReader* const run : runs) {
-    for (const IndexRow& row : run->rows()) {
+  for (const NamedRun& in : runs) {
+    for (const IndexRow& row : in.run->rows()) {
       if (row.kind != SignalKind::label) continue;
-      (row.data_id == feed.data_id ? on_feed : elsewhere).push_back({run, &row});
+      (row.data_id == feed.data_id ? on_feed : elsewhere).push_back({&in, &row});
     }
   }
   std::vector<Candidate> found = those_named(name, on_feed);
@@ -103,7 +103,7 @@ Result<ClassifierTrace> find_classifier(std::span<RunReader* const> runs, const 
     return Status::invalid(fmt::format(
         "classifier {} of {} broke off before bar {}, and what it would have said by bar {} is not known; record all "
         "of it, or end earlier with --to",
-        longest.row->strategy_id, longest.run->description().run_id, longest.row->bar_count, bar_count - 1));
+        longest.row->strategy_id, longest.in->run_id, longest.row->bar_count, bar_count - 1));
   }
   std::erase_if(found, [&](const Candidate& one) { return one.row->bar_count < bar_count; });
   const auto what_it_says = [](const Candidate& one) {
@@ -115,9 +115,9 @@ Result<ClassifierTrace> find_classifier(std::span<RunReader* const> runs, const 
         fmt::format("{} fits several classifiers; name one by its strategy_id or its hash, and the runs with --run:{}",
                     name, list_of(found)));
   }
-  const auto& [run, row] = found.front();
-  SB_ASSIGN_OR_RETURN(Trace trace, run->read_trace(*row));
-  return ClassifierTrace{.run = run, .row = row, .labels = std::move(trace.changes)};
+  const auto& [in, row] = found.front();
+  SB_ASSIGN_OR_RETURN(Trace trace, in->run->read_trace(*row));
+  return ClassifierTrace{.run_id = in->run_id, .row = row, .labels = std::move(trace.changes)};
 }
 
 namespace {

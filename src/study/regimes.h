@@ -16,9 +16,15 @@
 
 namespace signalbook {
 
+// A run, as its store calls it.
+struct NamedRun {
+  std::string run_id;
+  RunReader* run = nullptr;
+};
+
 struct ClassifierTrace {
-  const RunReader* run = nullptr;
-  const IndexRow* row = nullptr;  // of that run
+  std::string run_id;
+  const IndexRow* row = nullptr;  // of that run, which must live as long
   SignalChanges labels;
 };
 
@@ -26,7 +32,7 @@ struct ClassifierTrace {
 // strategy_type. Only those on the very bars of the feed count, and of the runs the first that has it. NotFound, naming
 // those that there are, for none; Invalid, with the candidates, where different ones fit, and where it broke off before
 // it had said something on the first `bar_count` bars.
-Result<ClassifierTrace> find_classifier(std::span<RunReader* const> runs, const FeedTraces& feed, int64_t bar_count,
+Result<ClassifierTrace> find_classifier(std::span<const NamedRun> runs, const FeedTraces& feed, int64_t bar_count,
                                         std::string_view name);
 
 // What a strategy did while a classifier said one label.

@@ -394,7 +394,7 @@ def test_undefined_is_null(workspace):
         (["--correlate", "pnl", "--by-regime", "classifier_0"], 2, "ask one at a time"),
         (["--walk-forward", "10,10", "--out-of-sample", "2024-04-01"], 2, "ask one at a time"),
         (["--correlate", "overlap", "--select", "3"], 2, "--correlate positions"),
-        (["--select", "3", "--best", "sharpe"], 2, "sharpe_ratio, sortino_ratio"),
+        (["--select", "3", "--best", "sharp"], 2, "sharpe_ratio, sortino_ratio"),
         (["--correlate", "pnl", "--where", "strategy_id = 'strategy_1'"], 2, "one strategy only"),
         (["--correlate", "pnl", "--stop", "0.01"], 2, "leave it out"),
         (["--correlate", "pnl", "--from", "2031-01-01"], 1, "its traces are from 2024-01-02"),
