@@ -1,6 +1,6 @@
 """The documents say what the program does: their commands run, their vectors and tables hold, their links lead somewhere.
 
-UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, docs/find.md and docs/recover.md print, and nothing else: vectors are never regenerated.
+UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, docs/find.md, docs/luck.md and docs/recover.md print, and nothing else: vectors are never regenerated.
 """
 
 import csv
@@ -152,6 +152,14 @@ class Find(Record):
 
 def test_find_runs_as_written(tmp_path):
     follow(Find(tmp_path), "find.md")
+    assert (tmp_path / "results" / "in_sample").is_dir()
+
+
+# --- docs/luck.md ---
+
+
+def test_luck_runs_as_written(tmp_path):
+    follow(Find(tmp_path), "luck.md")
     assert (tmp_path / "results" / "in_sample").is_dir()
 
 
