@@ -55,19 +55,20 @@ Result<TraceRelations> relate_traces(FeedTraces& feed, const MetricTerms& terms,
   if (likeness == Likeness::pnl) {
     SB_ASSIGN_OR_RETURN(returns, returns_of(feed, window.bars));
   }
+  const PairWork work = {.threads = control.threads, .interrupt = control.interrupt};
   const BorrowedChanges changes(feed);
   TraceRelations relations;
   switch (likeness) {
     case Likeness::positions: {
-      SB_ASSIGN_OR_RETURN(relations.value, position_correlation(changes.all(), window.earning()));
+      SB_ASSIGN_OR_RETURN(relations.value, position_correlation(changes.all(), window.earning(), work));
       break;
     }
     case Likeness::pnl: {
-      SB_ASSIGN_OR_RETURN(relations.value, pnl_correlation(changes.all(), window.earning(), returns));
+      SB_ASSIGN_OR_RETURN(relations.value, pnl_correlation(changes.all(), window.earning(), returns, work));
       break;
     }
     case Likeness::overlap: {
-      SB_ASSIGN_OR_RETURN(PositionOverlap overlap, position_overlap(changes.all(), window.earning()));
+      SB_ASSIGN_OR_RETURN(PositionOverlap overlap, position_overlap(changes.all(), window.earning(), work));
       relations = {.value = std::move(overlap.both), .same_side = std::move(overlap.same_side)};
       break;
     }

@@ -2,6 +2,9 @@
 
 import io
 import json
+import signal
+import subprocess
+import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -243,9 +246,7 @@ def test_a_classifier_that_broke_off(workspace):
     assert outcome.code == 2 and "broke off before bar 61" in outcome.err and "--to" in outcome.err
     times = workspace.bars["timestamp"].to_pylist()
     workspace.signalbook.ok("analyze", run, "--by-regime", "volatility", "--to", times[61].strftime("%FT%TZ"))
-    outcome = workspace.signalbook(
-        "analyze", run, "--by-regime", "volatility", "--to", times[62].strftime("%FT%TZ")
-    )
+    outcome = workspace.signalbook("analyze", run, "--by-regime", "volatility", "--to", times[62].strftime("%FT%TZ"))
     assert outcome.code == 2
 
 
@@ -439,3 +440,17 @@ def test_several_runs_on_the_same_bars(workspace):
 
     assert by_hash(both) == by_hash(alone) and len(both) == 10
     assert {row["run_id_a"] for row in both} | {row["run_id_b"] for row in both} == {"a", "b"}
+
+
+def test_an_interrupt_ends_a_question(demo):
+    """One that would take minutes, as soon as the program has said that it listens."""
+    command = [demo.signalbook.program, "analyze", demo.run, "--walk-forward", "20,1", "--anchored", "--format", "csv"]
+    asking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=demo.signalbook.environment)
+    caught = 0
+    while asking.poll() is None and not caught >> (signal.SIGINT - 1) & 1:
+        with open(f"/proc/{asking.pid}/status", encoding="utf-8") as status:
+            caught = next((int(line.split()[1], 16) for line in status if line.startswith("SigCgt")), 0)
+        time.sleep(0.001)
+    asking.send_signal(signal.SIGINT)
+    out, err = asking.communicate(timeout=60)
+    assert (asking.returncode, out, err) == (130, b"", b"")
