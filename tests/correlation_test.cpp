@@ -152,6 +152,37 @@ TEST(PnlCorrelation, WithoutVarianceIsUndefined) {
   EXPECT_EQ(dead->at(1, 1), std::nullopt);
 }
 
+// To the last bit: each pair is summed in one order, whoever does it.
+TEST(Correlation, IsTheSameInAnyNumberOfThreads) {
+  std::mt19937_64 random(9);
+  const std::vector<double> returns = random_returns(random, kBars, 0.0001, 0.01);
+  const BarWindow bars = {.begin = 0, .end = kBars};
+  const auto expect_equal = [](const SymmetricMatrix& one, const SymmetricMatrix& other) {
+    for (size_t a = 0; a < one.size(); ++a) {
+      for (size_t b = 0; b <= a; ++b) ASSERT_EQ(one.at(a, b), other.at(a, b)) << a << " " << b;
+    }
+  };
+  for (const auto& values : std::vector<std::vector<double>>{{-1, 0, 1}, {-1.5, 0, 0.2, 3}}) {
+    const Workload made = make_workload(random, kBars, values);
+    for (const size_t threads : {size_t{0}, size_t{2}, size_t{5}}) {
+      const PairWork work = {.threads = threads};
+      expect_equal(*position_correlation(made.traces, bars, work), *position_correlation(made.traces, bars));
+      expect_equal(*pnl_correlation(made.traces, bars, returns, work), *pnl_correlation(made.traces, bars, returns));
+      const PositionOverlap many = *position_overlap(made.traces, bars, work),
+                            one = *position_overlap(made.traces, bars);
+      expect_equal(many.both, one.both);
+      expect_equal(many.same_side, one.same_side);
+    }
+    const std::atomic<int> interrupt = 1;
+    for (const size_t threads : {size_t{1}, size_t{3}}) {
+      const PairWork stopped = {.threads = threads, .interrupt = &interrupt};
+      EXPECT_EQ(position_correlation(made.traces, bars, stopped).status().code(), StatusCode::io_error);
+      EXPECT_EQ(pnl_correlation(made.traces, bars, returns, stopped).status().code(), StatusCode::io_error);
+      EXPECT_EQ(position_overlap(made.traces, bars, stopped).status().code(), StatusCode::io_error);
+    }
+  }
+}
+
 TEST(PositionOverlap, SameAsCountingBars) {
   std::mt19937_64 random(5);
   const Workload made = make_workload(random, kBars, {-2, -0.5, 0, 0, 1});

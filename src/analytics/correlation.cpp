@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel_for.h"
 #include "format/signal_encoder.h"
 
 // Compiled for what the processor has, chosen when the program starts. No clone rounds otherwise than another: ISO C++
@@ -166,14 +167,16 @@ SB_FOR_EACH_CPU void add_steps_of(const uint16_t* bar, const uint32_t* down, siz
 }
 
 // Calls take(row, column, sum over t of row's value(t) * x(t)) for each pair with row >= column, where
-// fill(column, first bar, xs) gives the column's x(t) for the bars from the first on.
+// fill(column, first bar, xs) gives the column's x(t) for the bars from the first on. Several threads call both.
 template <typename Sum, typename Fill, typename Take>
-void sum_over_pairs(const std::vector<Track>& tracks, int64_t bar_count, Fill&& fill, Take&& take) {
+Status sum_over_pairs(const std::vector<Track>& tracks, int64_t bar_count, const PairWork& work, Fill&& fill,
+                      Take&& take) {
   constexpr size_t kWidth = kLanes<Sum>;
   const size_t count = tracks.size();
   const Steps<Sum> steps = steps_of<Sum>(tracks, bar_count);
-  std::vector<Sum> xs(kChunkBars), prefix((kChunkBars + 1) * kWidth), sums;
-  for (size_t block = 0; block < count; block += kWidth) {
+  const auto sum_block = [&](size_t number) -> Status {
+    const size_t block = number * kWidth;
+    std::vector<Sum> xs(kChunkBars), prefix((kChunkBars + 1) * kWidth), sums;
     const size_t width = std::min(kWidth, count - block);
     sums.assign((count - block) * kWidth, 0);
     size_t begin = 0;  // of the chunk in steps.begin
@@ -199,7 +202,9 @@ void sum_over_pairs(const std::vector<Track>& tracks, int64_t bar_count, Fill&& 
         take(row, block + lane, sums[(row - block) * kWidth + lane]);
       }
     }
-  }
+    return Status();
+  };
+  return parallel_for((count + kWidth - 1) / kWidth, work.threads, sum_block, work.interrupt);
 }
 
 // ---- Whole numbers
@@ -219,21 +224,22 @@ bool sums_fit_32_bits(const std::vector<Track>& tracks, int64_t bar_count) {
 
 // take(row, column, sum of the products of the two traces' values), exact.
 template <typename Take>
-void sum_whole_numbers(const std::vector<Track>& tracks, int64_t bar_count, Take&& take) {
+Status sum_whole_numbers(const std::vector<Track>& tracks, int64_t bar_count, const PairWork& work, Take&& take) {
   const auto fill = [&](size_t column, int64_t begin, std::span<uint32_t> xs) {
     for_each_stretch(tracks[column], begin, begin + static_cast<int64_t>(xs.size()),
                      [&](int64_t bar, int64_t bars, double value) {
                        std::fill_n(xs.begin() + (bar - begin), bars, to_sum<uint32_t>(value));
                      });
   };
-  sum_over_pairs<uint32_t>(tracks, bar_count, fill, [&](size_t row, size_t column, uint32_t sum) {
+  return sum_over_pairs<uint32_t>(tracks, bar_count, work, fill, [&](size_t row, size_t column, uint32_t sum) {
     take(row, column, static_cast<int64_t>(static_cast<int32_t>(sum)));
   });
 }
 
 double between_minus_one_and_one(double value) { return std::clamp(value, -1.0, 1.0); }
 
-SymmetricMatrix correlate_whole_numbers(const std::vector<Track>& tracks, int64_t bar_count) {
+Result<SymmetricMatrix> correlate_whole_numbers(const std::vector<Track>& tracks, int64_t bar_count,
+                                                const PairWork& work) {
   std::vector<int64_t> total(tracks.size());
   std::vector<double> spread(tracks.size());  // bars^2 * variance
   for (size_t i = 0; i < tracks.size(); ++i) {
@@ -247,11 +253,11 @@ SymmetricMatrix correlate_whole_numbers(const std::vector<Track>& tracks, int64_
     spread[i] = static_cast<double>(bar_count * squares - total[i] * total[i]);
   }
   SymmetricMatrix correlation(tracks.size());
-  sum_whole_numbers(tracks, bar_count, [&](size_t row, size_t column, int64_t sum) {
+  SB_RETURN_IF_ERROR(sum_whole_numbers(tracks, bar_count, work, [&](size_t row, size_t column, int64_t sum) {
     if (spread[row] == 0 || spread[column] == 0) return;
     const auto together = static_cast<double>(bar_count * sum - total[row] * total[column]);
     correlation.set(row, column, between_minus_one_and_one(together / std::sqrt(spread[row] * spread[column])));
-  });
+  }));
   return correlation;
 }
 
@@ -259,7 +265,8 @@ SymmetricMatrix correlate_whole_numbers(const std::vector<Track>& tracks, int64_
 // ---------------------------------------------------------------------------------------------------
 
 // Correlations of y(t) = value(t) * weight[t]. Of the two factors of a covariance one needs to have its mean taken off.
-SymmetricMatrix correlate_weighted(const std::vector<Track>& tracks, std::span<const double> weights) {
+Result<SymmetricMatrix> correlate_weighted(const std::vector<Track>& tracks, std::span<const double> weights,
+                                           const PairWork& work) {
   const auto bar_count = static_cast<int64_t>(weights.size());
   const auto for_each_y = [&](size_t i, int64_t begin, int64_t end, auto&& take) {
     for_each_stretch(tracks[i], begin, end, [&](int64_t bar, int64_t bars, double value) {
@@ -289,19 +296,20 @@ SymmetricMatrix correlate_weighted(const std::vector<Track>& tracks, std::span<c
                [&](double y, double weight) { *x++ = (y - mean[column]) * weight; });
   };
   SymmetricMatrix correlation(tracks.size());
-  sum_over_pairs<double>(tracks, bar_count, fill, [&](size_t row, size_t column, double sum) {
+  SB_RETURN_IF_ERROR(sum_over_pairs<double>(tracks, bar_count, work, fill, [&](size_t row, size_t column, double sum) {
     if (!(length[row] > 0 && length[column] > 0)) return;
     const double together = sum / length[row] / length[column];
     correlation.set(row, column, row == column ? 1 : between_minus_one_and_one(together));
-  });
+  }));
   return correlation;
 }
 
 }  // namespace
 
-Result<SymmetricMatrix> position_correlation(std::span<const SignalChanges> traces, BarWindow bars) {
+Result<SymmetricMatrix> position_correlation(std::span<const SignalChanges> traces, BarWindow bars,
+                                             const PairWork& work) {
   SB_ASSIGN_OR_RETURN(std::vector<Track> tracks, tracks_of(traces, bars, [](double value) { return value; }));
-  if (sums_fit_32_bits(tracks, bars.size())) return correlate_whole_numbers(tracks, bars.size());
+  if (sums_fit_32_bits(tracks, bars.size())) return correlate_whole_numbers(tracks, bars.size(), work);
   // Where they are far from 0 and hardly vary, most of their digits would cancel.
   for (Track& track : tracks) {
     double total = 0;
@@ -309,11 +317,11 @@ Result<SymmetricMatrix> position_correlation(std::span<const SignalChanges> trac
                      [&](int64_t, int64_t count, double value) { total += value * static_cast<double>(count); });
     for (double& value : track.value) value -= total / static_cast<double>(bars.size());
   }
-  return correlate_weighted(tracks, std::vector<double>(static_cast<size_t>(bars.size()), 1.0));
+  return correlate_weighted(tracks, std::vector<double>(static_cast<size_t>(bars.size()), 1.0), work);
 }
 
 Result<SymmetricMatrix> pnl_correlation(std::span<const SignalChanges> traces, BarWindow bars,
-                                        std::span<const double> returns) {
+                                        std::span<const double> returns, const PairWork& work) {
   SB_ASSIGN_OR_RETURN(const std::vector<Track> tracks, tracks_of(traces, bars, [](double value) { return value; }));
   if (static_cast<int64_t>(returns.size()) < bars.end) {
     return Status::invalid(fmt::format("{} returns for bars up to {}: the last bar of a feed has none, so leave it out",
@@ -325,10 +333,10 @@ Result<SymmetricMatrix> pnl_correlation(std::span<const SignalChanges> traces, B
     return Status::invalid(fmt::format("the return of bar {} is not a finite number: look at its price",
                                        bars.begin + (bad - earned.begin())));
   }
-  return correlate_weighted(tracks, earned);
+  return correlate_weighted(tracks, earned, work);
 }
 
-Result<PositionOverlap> position_overlap(std::span<const SignalChanges> traces, BarWindow bars) {
+Result<PositionOverlap> position_overlap(std::span<const SignalChanges> traces, BarWindow bars, const PairWork& work) {
   SB_ASSIGN_OR_RETURN(const std::vector<Track> held,
                       tracks_of(traces, bars, [](double value) { return value != 0 ? 1.0 : 0.0; }));
   SB_ASSIGN_OR_RETURN(const std::vector<Track> sides, tracks_of(traces, bars, [](double value) {
@@ -340,17 +348,18 @@ Result<PositionOverlap> position_overlap(std::span<const SignalChanges> traces, 
                      [&](int64_t, int64_t count, double value) { bars_held[i] += value != 0 ? count : 0; });
   }
   PositionOverlap overlap{.both = SymmetricMatrix(traces.size()), .same_side = SymmetricMatrix(traces.size())};
-  sum_whole_numbers(held, bars.size(), [&](size_t row, size_t column, int64_t both) {
+  SB_RETURN_IF_ERROR(sum_whole_numbers(held, bars.size(), work, [&](size_t row, size_t column, int64_t both) {
     overlap.both.set(row, column, static_cast<double>(both));
-  });
+  }));
   // Same side counts 1 and opposite sides -1 in this sum, and together they are `both`.
-  sum_whole_numbers(sides, bars.size(), [&](size_t row, size_t column, int64_t same_less_opposite) {
+  const auto share_out = [&](size_t row, size_t column, int64_t same_less_opposite) {
     const auto both = static_cast<int64_t>(overlap.both.raw(row, column));
     const auto either = static_cast<double>(bars_held[row] + bars_held[column] - both);
     const double none = std::numeric_limits<double>::quiet_NaN();
     overlap.both.set(row, column, either > 0 ? static_cast<double>(both) / either : none);
     overlap.same_side.set(row, column, either > 0 ? static_cast<double>(both + same_less_opposite) / 2 / either : none);
-  });
+  };
+  SB_RETURN_IF_ERROR(sum_whole_numbers(sides, bars.size(), work, share_out));
   return overlap;
 }
 

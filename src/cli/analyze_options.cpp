@@ -59,14 +59,38 @@ void add_analyze_options(CLI::App& command, AnalyzeCommandOptions& options) {
       ->capture_default_str()
       ->needs(trials)
       ->group(luck);
-  command.add_flag("--summary", options.summary, "The figures of all together, in one row")->needs(trials)->group(luck);
-  command.add_option("--limit", options.common.limit, "Strategies at the most (a table shows 10)")
+
+  const char* const many = "Questions about many";
+  command
+      .add_option("--correlate", options.correlate,
+                  "How alike they are: positions, pnl (what they earned) or overlap (of the bars they hold)")
+      ->group(many);
+  command.add_option("--select", options.select, "So many of the best that are unlike each other, by --correlate")
+      ->check(CLI::PositiveNumber)
+      ->group(many);
+  command
+      .add_option("--max-correlation", options.max_correlation, "How alike, at the most, those of --select are (0.7)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(many);
+  command
+      .add_option("--by-regime", options.by_regime, "How they did under each label of a classifier: id, hash or type")
+      ->group(many);
+  command
+      .add_option("--walk-forward", options.walk_forward,
+                  "IN,OUT: the best of each IN bars, and how it did on the OUT bars behind them")
+      ->group(many);
+  command.add_option("--out-of-sample", options.out_of_sample, "The same once: a date or time to split at")
+      ->group(many);
+  command.add_flag("--anchored", options.anchored, "Windows in sample all begin at the first bar")->group(many);
+  command.add_option("--gap", options.gap, "Bars left out between in sample and out of sample")
       ->check(CLI::NonNegativeNumber)
-      ->needs(trials)
-      ->group(luck);
-  command.add_option("--sort-by", options.common.sort_by, "A column, or 'column desc' (else the best first)")
-      ->needs(trials)
-      ->group(luck);
+      ->group(many);
+  command.add_option("--best", options.best, "The metric to choose by (sharpe_ratio)")->group(many);
+
+  const char* const answer = "The answer to a question";
+  command.add_flag("--summary", options.summary, "The figures of all together, as one row")->group(answer);
+  command.add_option("--limit", options.common.limit, "Rows at the most")->check(CLI::NonNegativeNumber)->group(answer);
+  command.add_option("--sort-by", options.common.sort_by, "A column, or 'column desc'")->group(answer);
 }
 
 }  // namespace signalbook::cli

@@ -6,9 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "cli/analyze_correlate.h"
+#include "cli/analyze_regimes.h"
 #include "cli/analyze_trials.h"
+#include "cli/analyze_walk_forward.h"
 
 namespace signalbook::cli {
+
+namespace {
+
+// An option that says something about a question that was not asked.
+Status belongs_to(bool is_given, const char* option, const char* question, bool is_asked) {
+  if (!is_given || is_asked) return Status();
+  return Status::invalid(fmt::format("{} goes with {}, which is not asked", option, question));
+}
+
+}  // namespace
 
 Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
   std::vector<std::string> asked;
@@ -19,8 +32,26 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
     found = question;
   };
   add(options.trials, "--trials", answer_trials);
+  add(!options.correlate.empty() || options.select, options.select ? "--select" : "--correlate", answer_correlate);
+  add(!options.by_regime.empty(), "--by-regime", answer_by_regime);
+  add(!options.walk_forward.empty(), "--walk-forward", answer_walk_forward);
+  add(!options.out_of_sample.empty(), "--out-of-sample", answer_walk_forward);
+  const bool is_forward = !options.walk_forward.empty() || !options.out_of_sample.empty();
+  SB_RETURN_IF_ERROR(
+      belongs_to(options.max_correlation.has_value(), "--max-correlation", "--select", options.select.has_value()));
+  SB_RETURN_IF_ERROR(belongs_to(options.anchored, "--anchored", "--walk-forward", !options.walk_forward.empty()));
+  SB_RETURN_IF_ERROR(belongs_to(options.gap.has_value(), "--gap", "--walk-forward and --out-of-sample", is_forward));
+  SB_RETURN_IF_ERROR(belongs_to(options.summary, "--summary", "--trials, --walk-forward and --out-of-sample",
+                                options.trials || is_forward));
+  SB_RETURN_IF_ERROR(belongs_to(!options.best.empty(), "--best", "--select, --walk-forward and --out-of-sample",
+                                is_forward || options.select));
+  SB_RETURN_IF_ERROR(belongs_to(!options.common.sort_by.empty(), "--sort-by", "--trials", options.trials));
   if (asked.size() > 1) {
     return Status::invalid(fmt::format("{} are questions of their own; ask one at a time", fmt::join(asked, ", ")));
+  }
+  if (!asked.empty() && !(options.name.empty() && options.drop.empty())) {
+    return Status::invalid(fmt::format("{} is for figures that are kept; {} prints its answer and keeps nothing",
+                                       options.name.empty() ? "--drop" : "--name", asked.front()));
   }
   return found;
 }

@@ -127,10 +127,22 @@ struct AnalyzeCommandOptions {
   std::string drop;  // a set to be removed
   size_t threads = 0;
 
+  // Questions.
+  bool summary = false;  // the figures of all together, of those that have some
   // Of --trials.
-  bool trials = false, summary = false;
+  bool trials = false;
   std::optional<int64_t> trial_count;
   int blocks = 16;
+  // How strategies go together, and how they did by regime and by window.
+  std::string correlate;  // positions, pnl or overlap
+  std::optional<size_t> select;
+  std::optional<double> max_correlation;
+  std::string by_regime;      // a classifier
+  std::string walk_forward;   // IN,OUT
+  std::string out_of_sample;  // a time
+  bool anchored = false;
+  std::optional<int64_t> gap;
+  std::string best;  // a metric; empty: sharpe_ratio
 };
 Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by);
 

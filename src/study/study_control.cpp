@@ -19,4 +19,8 @@ Status StudyControl::for_each(size_t count, const std::function<Status(size_t)>&
   return parallel_for(count, threads, told, interrupt);
 }
 
+Status StudyControl::check_interrupt() const {
+  return interrupt != nullptr && *interrupt != 0 ? Status::io_error("interrupted") : Status();
+}
+
 }  // namespace signalbook

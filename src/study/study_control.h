@@ -18,6 +18,8 @@ struct StudyControl {
 
   // Calls body(i) for each i in [0, count): parallel_for() with all of the above.
   Status for_each(size_t count, const std::function<Status(size_t)>& body) const;
+  // IoError where it is to stop: for work in one piece, before and after it.
+  Status check_interrupt() const;
 };
 
 }  // namespace signalbook

@@ -176,6 +176,7 @@ def test_analyze_runs_as_written(tmp_path):
 
 def test_luck_runs_as_written(tmp_path):
     follow(Find(tmp_path), "luck.md")
+    assert (tmp_path / "results" / "in_sample").is_dir()
     assert "--trials" in text_of("luck.md")
 
 
