@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/analyze_ensembles.h"
+
 namespace signalbook::cli {
 
 Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
@@ -16,8 +18,7 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
     asked.emplace_back(option);
     found = question;
   };
-  (void)options;
-  (void)add;
+  add(options.ensembles, "--ensembles", analyze_ensembles);
   if (asked.size() > 1) {
     return Status::invalid(fmt::format("{} are questions of their own; ask one at a time", fmt::join(asked, ", ")));
   }

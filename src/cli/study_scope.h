@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -14,6 +17,18 @@ namespace signalbook::cli {
 // The runs that a question of `analyze` is about: a run, or those of a store that --run names. NotFound where there is
 // none.
 Result<std::vector<RunLocation>> find_analyzed_runs(const AnalyzeCommandOptions& options);
+
+// Those runs, opened, and which of their traces --type, --param and --where leave (no function: all). A run of a store
+// that cannot be read is left out, and named on standard error.
+struct StudyRuns {
+  std::string store_path;
+  std::vector<std::unique_ptr<RunReader>> runs;
+  std::map<const RunReader*, std::string> names;  // run_id
+  std::function<bool(const RunReader&, const IndexRow&)> wanted;
+
+  std::vector<RunReader*> readers() const;
+};
+Result<StudyRuns> open_study_runs(const AnalyzeCommandOptions& options);
 
 // What a question about many strategies works on.
 struct StudyScope {
