@@ -194,8 +194,9 @@ class Checker {
     if (agreement.last->idx < first_vote) {
       return fmt::format("only before bar {}, the first on which all leaves have said something", first_vote);
     }
-    if (differs_at_thresholds_alone(votes, bar_count))
+    if (differs_at_thresholds_alone(votes, bar_count)) {
       return "only where a sum is its threshold, which rounding decides";
+    }
     return fmt::format("from bar {} to bar {}", agreement.first->idx, agreement.last->idx);
   }
 

@@ -2,10 +2,11 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
-from conftest import make_bars, make_signals, wide_table
+from conftest import ROOT, make_bars, make_signals, wide_table
 
 BARS = 300
 A, B, C = ({kind: {"period": 14}} for kind in ("momentum", "rsi", "breakout"))
@@ -63,6 +64,15 @@ def test_those_of_the_demo_are_equal(signalbook):
         assert row["leaves_found"] == row["leaves"] and row["equal_bars"] == row["bars"] > 3000
         assert row["first_difference_idx"] is row["stored"] is row["recomputed"] is None
     assert "(4 rows)" in signalbook.ok("analyze", "demo_results", "--ensembles").out
+
+
+def test_the_document_names_the_columns(workspace, signals):
+    run = record(workspace, {"a": signals["a"], "e": signals["a"]}, {"a": A, "e": ensemble((1.0, A))})
+    rows, _ = ask(workspace, run)
+    section = (ROOT / "docs" / "metrics.md").read_text().split("## Ensembles")[1].split("\n## ")[0]
+    table = section.split("| column | |")[1].split("\n\n")[0]
+    named = [name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1] if line else "")]
+    assert named == list(rows["e"])
 
 
 def test_a_wrong_one_is_told_where_and_fails(workspace, signals):
