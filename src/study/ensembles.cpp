@@ -240,20 +240,28 @@ Result<std::optional<Composite>> read_composite(RunReader& run, const IndexRow& 
 Result<std::vector<EnsembleCheck>> check_ensembles(
     std::span<RunReader* const> runs, const FeedChoice& choice, const StudyControl& control,
     const OtherRuns& other_runs, const std::function<bool(const RunReader&, const IndexRow&)>& wanted) {
-  std::vector<Composite> composites;
-  LeafTraces leaves;
+  std::vector<StoredTrace> asked;
   for (RunReader* const run : runs) {
     for (const IndexRow& row : run->rows()) {
       if (!choice.symbol.empty() && choice.symbol != row.symbol) continue;
       if (!choice.timeframe.empty() && choice.timeframe != row.timeframe) continue;
-      if (wanted && !wanted(*run, row)) continue;
-      SB_ASSIGN_OR_RETURN(std::optional<Composite> composite, read_composite(*run, row));
-      if (!composite) continue;
-      for (const StrategyComponent& component : composite->components) {
-        if (component.is_leaf) leaves.want(component.digest, row);
-      }
-      composites.push_back(*std::move(composite));
+      if (!wanted || wanted(*run, row)) asked.push_back({run, &row});
     }
+  }
+  std::vector<std::optional<Composite>> found(asked.size());
+  const StudyControl unseen = {.threads = control.threads, .interrupt = control.interrupt};  // progress counts traces
+  SB_RETURN_IF_ERROR(unseen.for_each(asked.size(), [&](size_t i) -> Status {
+    SB_ASSIGN_OR_RETURN(found[i], read_composite(*asked[i].run, *asked[i].row));
+    return Status();
+  }));
+  std::vector<Composite> composites;
+  LeafTraces leaves;
+  for (std::optional<Composite>& composite : found) {
+    if (!composite) continue;
+    for (const StrategyComponent& component : composite->components) {
+      if (component.is_leaf) leaves.want(component.digest, *composite->row);
+    }
+    composites.push_back(*std::move(composite));
   }
   for (RunReader* const run : runs) leaves.look_in(*run);
   if (other_runs && !leaves.has_all()) {
