@@ -12,6 +12,10 @@ void add_analyze_options(CLI::App& command, AnalyzeCommandOptions& options) {
   command.add_flag("--quiet,-q", options.common.quiet, "No notes on standard error, and no lines about what was done");
   command.add_option("--threads", options.threads, "At the most (else one a core)")->check(CLI::Range(1, 1024));
 
+  const char* const questions = "Questions about many strategies";
+  command.add_flag("--ensembles", options.ensembles, "Whether each composite says what the traces of its leaves do")
+      ->group(questions);
+
   const char* const which = "Which strategies (of a question about many)";
   command.add_option("--type", options.filter.type, "A strategy_type")->group(which);
   command.add_option("--param", options.filter.parameters, "period=20, 'std_dev>=2': as often as needed")->group(which);

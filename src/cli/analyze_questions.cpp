@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/analyze_correlate.h"
+#include "cli/analyze_ensembles.h"
 #include "cli/analyze_regimes.h"
 #include "cli/analyze_trials.h"
 #include "cli/analyze_walk_forward.h"
@@ -31,6 +32,7 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
     asked.emplace_back(option);
     found = question;
   };
+  add(options.ensembles, "--ensembles", analyze_ensembles);
   add(options.trials, "--trials", answer_trials);
   add(!options.correlate.empty() || options.select, options.select ? "--select" : "--correlate", answer_correlate);
   add(!options.by_regime.empty(), "--by-regime", answer_by_regime);
@@ -52,6 +54,15 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
   if (!asked.empty() && !(options.name.empty() && options.drop.empty())) {
     return Status::invalid(fmt::format("{} is for figures that are kept; {} prints its answer and keeps nothing",
                                        options.name.empty() ? "--drop" : "--name", asked.front()));
+  }
+  if (asked.empty()) {
+    const StrategyFilter& filter = options.filter;
+    const bool is_chosen = !filter.type.empty() || !filter.parameters.empty() || !filter.where.empty() ||
+                           !options.symbol.empty() || !options.timeframe.empty();
+    SB_RETURN_IF_ERROR(
+        belongs_to(is_chosen, "A choice of strategies", "a question; figures are of all of a run,", false));
+    SB_RETURN_IF_ERROR(belongs_to(options.common.limit >= 0, "--limit", "a question", false));
+    SB_RETURN_IF_ERROR(belongs_to(options.common.format != "table", "--format", "a question", false));
   }
   return found;
 }

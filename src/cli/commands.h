@@ -117,6 +117,8 @@ struct AnalyzeCommandOptions {
   StrategyFilter filter;  // of the questions
   std::string symbol, timeframe;
 
+  bool ensembles = false;  // a question: do composites say what their leaves do
+
   // The figures.
   double cost_bps = 0.0, capital = 100'000.0, risk_free_rate = 0.0;
   std::optional<double> bars_per_year;

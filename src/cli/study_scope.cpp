@@ -72,7 +72,7 @@ Result<std::vector<RunLocation>> find_analyzed_runs(const AnalyzeCommandOptions&
   return std::move(found.runs);
 }
 
-Result<StudyScope> read_study_scope(const AnalyzeCommandOptions& options, const StudyControl& control) {
+Result<StudyRuns> open_study_runs(const AnalyzeCommandOptions& options) {
   SB_ASSIGN_OR_RETURN(const AnalyzedRuns analyzed, find_runs(options));
   const StrategyFilter& filter = options.filter;
   const bool is_filtered = !filter.type.empty() || !filter.parameters.empty() || !filter.where.empty();
@@ -81,8 +81,8 @@ Result<StudyScope> read_study_scope(const AnalyzeCommandOptions& options, const 
     SB_ASSIGN_OR_RETURN(chosen, choose_traces(analyzed, options));
   }
 
-  StudyScope study;
-  std::vector<RunReader*> readers;
+  StudyRuns study;
+  study.store_path = analyzed.scope.store_path;
   for (const RunLocation& run : analyzed.runs) {
     Result<std::unique_ptr<RunReader>> reader = RunReader::open(posix_file_system(), run.path);
     if (!reader.ok()) {
@@ -91,16 +91,27 @@ Result<StudyScope> read_study_scope(const AnalyzeCommandOptions& options, const 
       continue;
     }
     study.runs.push_back(std::move(reader).value());
-    readers.push_back(study.runs.back().get());
-    study.run_ids.emplace(readers.back(), run.run_id);
+    study.run_ids.emplace(study.runs.back().get(), run.run_id);
   }
-  std::function<bool(const RunReader&, const IndexRow&)> wanted;
   if (is_filtered) {
-    wanted = [&](const RunReader& run, const IndexRow& row) {
-      return chosen.contains({study.run_ids.at(&run), row.trace_id});
+    study.wanted = [chosen = std::move(chosen), run_ids = study.run_ids](const RunReader& run, const IndexRow& row) {
+      return chosen.contains({run_ids.at(&run), row.trace_id});
     };
   }
-  SB_ASSIGN_OR_RETURN(study.feed, read_feed_traces(readers, {options.symbol, options.timeframe}, control, wanted));
+  return study;
+}
+
+std::vector<RunReader*> StudyRuns::readers() const {
+  std::vector<RunReader*> readers;
+  for (const std::unique_ptr<RunReader>& run : runs) readers.push_back(run.get());
+  return readers;
+}
+
+Result<StudyScope> read_study_scope(const AnalyzeCommandOptions& options, const StudyControl& control) {
+  SB_ASSIGN_OR_RETURN(StudyRuns runs, open_study_runs(options));
+  StudyScope study = {std::move(runs), {}};
+  SB_ASSIGN_OR_RETURN(study.feed,
+                      read_feed_traces(study.readers(), {options.symbol, options.timeframe}, control, study.wanted));
   print_left_out(study.feed, options.common);
   return study;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,11 +18,21 @@ namespace signalbook::cli {
 // none.
 Result<std::vector<RunLocation>> find_analyzed_runs(const AnalyzeCommandOptions& options);
 
-// What a question about many strategies works on.
-struct StudyScope {
+// Those runs, opened, and which of their traces --type, --param and --where leave (no function: all). A run of a store
+// that cannot be read is left out, and named on standard error.
+struct StudyRuns {
+  std::string store_path;
   std::vector<std::unique_ptr<RunReader>> runs;
-  FeedTraces feed;                                  // points into them
   std::map<const RunReader*, std::string> run_ids;  // as their directories are called
+  std::function<bool(const RunReader&, const IndexRow&)> wanted;
+
+  std::vector<RunReader*> readers() const;
+};
+Result<StudyRuns> open_study_runs(const AnalyzeCommandOptions& options);
+
+// What a question about many strategies works on.
+struct StudyScope : StudyRuns {
+  FeedTraces feed;  // points into the runs
 };
 
 // Reads the traces that --run, --type, --param, --where, --symbol and --timeframe leave. Notes on standard error say
