@@ -249,7 +249,7 @@ TEST(StudyTrials, SharpeRatiosAreThoseOfTheIndex) {
     ASSERT_TRUE(study.ok()) << study.status().message();
     EXPECT_EQ(study->own_trials, 13);
     for (const Trial& trial : study->trials) {
-      const Trace trace = {.about = {}, .changes = (*made).traces[trial.trace].changes, .ts = {}, .px = {}};
+      const TraceChanges trace = {.changes = (*made).traces[trial.trace].changes, .px = {}};
       EXPECT_EQ(trial.sharpe_ratio, (**(*metrics)->compute(trace, 900)).sharpe_ratio);
       if (!trial.sharpe_ratio) {
         EXPECT_EQ(trial.trace, 13u);
