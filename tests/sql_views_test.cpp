@@ -406,7 +406,8 @@ TEST(BarsView, MissingBarsAreDamageAndNotMissingRows) {
   EXPECT_NE(answer.find("run_1"), std::string::npos) << answer;
   // What does not ask for bars goes on.
   EXPECT_EQ(ask(store.scope(), "SELECT count(*) AS n FROM strategies"), "n\n1\n");
-  EXPECT_EQ(ask(store.scope(), "SHOW TABLES"), "name\ncomponents\nhash_history\nmetrics\nruns\nstrategies\ntraces\ntrades\n");
+  EXPECT_EQ(ask(store.scope(), "SHOW TABLES"),
+            "name\ncomponents\nhash_history\nmetrics\nruns\nstrategies\ntraces\ntrades\n");
   EXPECT_EQ(ask(store.scope(), "WITH bars AS (SELECT 7 AS n) SELECT n FROM bars"), "n\n7\n");
 }
 

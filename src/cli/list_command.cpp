@@ -193,7 +193,10 @@ Status run_list(const ListOptions& options) {
   selected.insert(selected.end(), std::begin(kTrailingColumns), std::end(kTrailingColumns));
 
   std::string order = options.common.sort_by.empty() ? " ORDER BY " : sort_clause(options.common.sort_by) + ", ";
-  if (!options.metrics.best.empty()) order += metric_order(options.metrics) + ", ";
+  if (!options.metrics.best.empty()) {
+    SB_ASSIGN_OR_RETURN(const std::string by_metric, metric_order(options.metrics));
+    order += by_metric + ", ";
+  }
   order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
   if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;

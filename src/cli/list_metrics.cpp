@@ -5,45 +5,29 @@
 
 #include <algorithm>
 
+#include "analytics/metric_names.h"
+#include "analytics/named_metric.h"
 #include "cli/find_strategy.h"
 #include "query/sql_text.h"
 #include "store/metric_set.h"
 
 namespace signalbook::cli {
 
-namespace {
-
-constexpr const char* kDefinition = "metrics_definition";
-
-// As the index calls it; views have a short name for the Sharpe ratio.
-std::string column_of(const std::string& metric) { return metric == "sharpe" ? "sharpe_ratio" : metric; }
-
-bool is_better_when_less(const std::string& metric) {
-  return metric == "annual_volatility" || metric == "max_drawdown_bars";
-}
-
-}  // namespace
-
 Result<std::vector<std::string>> metric_conditions(const MetricFilter& filter) {
   std::vector<std::string> conditions;
   if (!filter.best.empty()) {
-    std::vector<std::string> known = metric_columns();
-    known.pop_back();  // the definition, which is none
-    const std::string column = column_of(filter.best);
-    if (std::ranges::find(known, column) == known.end()) {
-      return Status::invalid(
-          fmt::format("--best {}: there is no such metric; there are {}", filter.best, fmt::join(known, ", ")));
-    }
-    conditions.push_back(column + " IS NOT NULL");
+    const Result<NamedMetric> metric = NamedMetric::find(filter.best);
+    if (!metric.ok()) return metric.status().at("--best");
+    conditions.push_back(std::string(metric->name()) + " IS NOT NULL");
   }
   if (filter.min_trades) conditions.push_back(fmt::format("trade_count >= {}", *filter.min_trades));
   if (filter.max_drawdown) conditions.push_back(fmt::format("max_drawdown >= -{}::DOUBLE", *filter.max_drawdown));
   return conditions;
 }
 
-std::string metric_order(const MetricFilter& filter) {
-  const std::string column = column_of(filter.best);
-  return fmt::format("{} {}", column, is_better_when_less(column) ? "ASC" : "DESC");
+Result<std::string> metric_order(const MetricFilter& filter) {
+  SB_ASSIGN_OR_RETURN(const NamedMetric metric, NamedMetric::find(filter.best));
+  return fmt::format("{} {}", metric.name(), metric.is_smaller_better() ? "ASC" : "DESC");
 }
 
 Result<std::string> metric_relation(SqlEngine& engine, const MetricFilter& filter) {
@@ -71,7 +55,7 @@ Status print_metric_notes(SqlEngine& engine, const MetricFilter& filter, const s
       const Table counts,
       ask(engine, fmt::format("SELECT count(*), count({}), count(DISTINCT run_id) FILTER (WHERE {} IS NULL) FROM {} "
                               "WHERE kind = 'signal'",
-                              kDefinition, kDefinition, relation)));
+                              kMetricsDefinition, kMetricsDefinition, relation)));
   const int64_t traces = counts.columns[0].integers[0], computed = counts.columns[1].integers[0],
                 runs = counts.columns[2].integers[0];
   if (computed == traces) return Status();

@@ -24,7 +24,7 @@ struct MetricFilter {
 Result<std::vector<std::string>> metric_conditions(const MetricFilter& filter);
 
 // "sharpe_ratio DESC" for `best`; for what is better when it is less, the other way round.
-std::string metric_order(const MetricFilter& filter);
+Result<std::string> metric_order(const MetricFilter& filter);
 
 // What to list from: the view, or the view with the figures of a set. NotFound, with those that there are, when no run
 // has such a set.

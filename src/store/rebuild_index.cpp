@@ -329,20 +329,29 @@ Result<std::string> Rebuild::encode_strategy_components() const {
   return encode_components(components);
 }
 
-// What run.json names beside index and components (metric sets) and is whole stays named.
+// What run.json names beside index and components (metric sets) and is whole stays named, as long as it is about the
+// traces that the run has now.
 Status Rebuild::keep_other_files() {
   for (RunDescription::File& entry : old_files_) {
     if (entry.path == file::kStrategyComponents || entry.path == file::kStrategyIndex) continue;
     const Result<std::string> bytes = files_.read_file(join_path(run_path_, entry.path));
     if (bytes.status().code() == StatusCode::io_error) return bytes.status();
+    std::string why = bytes.ok() ? "not the bytes that run.json speaks of" : "missing";
     if (bytes.ok() && is_run_file(entry, *bytes)) {
+      if (metric_set_name(entry.path) && !decode_metric_set(*bytes, entry.path, rows_).ok()) {
+        why = "its rows are not those of the index any more";
+      } else {
+        why.clear();
+      }
+    }
+    if (why.empty()) {
       const RunDescription::FileVersion version = version_of(*bytes);
       other_files_.push_back({.path = entry.path, .size = version.size, .sha256 = version.sha256});
       continue;
     }
-    report_.remarks.push_back(fmt::format("{}: {}; left out, to be computed again with signalbook analyze", entry.path,
-                                          bytes.ok() ? "not the bytes that run.json speaks of" : "missing"));
-    if (bytes.ok()) damaged_files_.push_back({.path = entry.path, .why = "not the bytes that run.json spoke of"});
+    report_.remarks.push_back(
+        fmt::format("{}: {}; left out, to be computed again with signalbook analyze", entry.path, why));
+    if (bytes.ok()) damaged_files_.push_back({.path = entry.path, .why = why});
   }
   return Status();
 }

@@ -167,11 +167,12 @@ Status Recovery::find_temporaries(const std::string& directory, std::vector<Lost
 
 // Whoever made one died before run.json named it, or removing it.
 Status Recovery::find_unnamed_metric_sets(std::vector<LostFile>& found) {
-  const Result<std::vector<DirectoryEntry>> entries = files_.list_directory(join_path(run_path_, kMetricsDirectory));
+  const Result<std::vector<DirectoryEntry>> entries =
+      files_.list_directory(join_path(run_path_, file::kMetricsDirectory));
   if (!entries.ok()) return entries.status().code() == StatusCode::not_found ? Status() : entries.status();
   SB_ASSIGN_OR_RETURN(const RunDescription description, read_run_description(files_, run_path_));
   for (const DirectoryEntry& entry : *entries) {
-    const std::string path = join_path(kMetricsDirectory, entry.name);
+    const std::string path = join_path(file::kMetricsDirectory, entry.name);
     const bool is_unnamed = is_metric_set(path) && find_run_file(description, path) == nullptr;
     if (!entry.is_directory && is_unnamed) found.push_back({.path = path, .why = "run.json names no such metric set"});
   }

@@ -167,7 +167,7 @@ Status replace_run_file(FileSystem& files, const std::string& run_path, const st
   const std::string path = join_path(run_path, name);
   if (name != file::kStrategyIndex && !is_metric_set(name)) {
     return Status::invalid(fmt::format("{} is no file that may be replaced; name a metric set {}/<name>.parquet", path,
-                                       kMetricsDirectory));
+                                       file::kMetricsDirectory));
   }
   SB_RETURN_IF_ERROR(settle_run_files(files, run_path));
   SB_ASSIGN_OR_RETURN(OpenDescription open, open_description(files, run_path));
@@ -196,7 +196,7 @@ Status replace_run_file(FileSystem& files, const std::string& run_path, const st
 Status remove_run_file(FileSystem& files, const std::string& run_path, const std::string& name) {
   const std::string path = join_path(run_path, name);
   if (!is_metric_set(name)) {
-    return Status::invalid(fmt::format("{} is no metric set ({}/<name>.parquet)", path, kMetricsDirectory));
+    return Status::invalid(fmt::format("{} is no metric set ({}/<name>.parquet)", path, file::kMetricsDirectory));
   }
   SB_ASSIGN_OR_RETURN(const OpenDescription open, open_description(files, run_path));
   RunDescription next = open.description;

@@ -11,9 +11,6 @@
 
 namespace signalbook {
 
-// The directory of a run's metric sets: metrics/<name>.parquet.
-inline constexpr const char* kMetricsDirectory = "metrics";
-
 bool is_metric_set(std::string_view name);
 
 // How far a file is compared with what run.json says of it.

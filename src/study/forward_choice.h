@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "analytics/metrics.h"
+#include "analytics/named_metric.h"
 #include "analytics/windows.h"
 #include "base/status.h"
 #include "study/feed_traces.h"
 #include "study/metric_terms.h"
-#include "study/named_metric.h"
 #include "study/study_control.h"
 #include "study/study_window.h"
 

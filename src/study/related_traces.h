@@ -4,11 +4,11 @@
 #include <optional>
 #include <vector>
 
+#include "analytics/named_metric.h"
 #include "analytics/symmetric_matrix.h"
 #include "base/status.h"
 #include "study/feed_traces.h"
 #include "study/metric_terms.h"
-#include "study/named_metric.h"
 #include "study/study_control.h"
 
 namespace signalbook {

@@ -1,4 +1,4 @@
-#include "study/named_metric.h"
+#include "analytics/named_metric.h"
 
 #include <fmt/format.h>
 
