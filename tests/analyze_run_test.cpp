@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "analytics/metric_names.h"
+#include "format/file_names.h"
 #include "store/metric_set.h"
 #include "store/recover_run.h"
 #include "store/run_files.h"

@@ -11,6 +11,7 @@
 
 #include "analytics/metric_names.h"
 #include "base/digest.h"
+#include "format/file_names.h"
 #include "study/metric_terms.h"
 
 namespace signalbook {

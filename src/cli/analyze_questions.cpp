@@ -22,6 +22,14 @@ Status belongs_to(bool is_given, const char* option, const char* question, bool 
   return Status::invalid(fmt::format("{} goes with {}, which is not asked", option, question));
 }
 
+// Whether something is said about the figures: cost, window, exits.
+bool has_terms(const AnalyzeCommandOptions& options) {
+  const AnalyzeCommandOptions usual;
+  return options.cost_bps != 0 || options.capital != usual.capital || options.risk_free_rate != 0 ||
+         options.bars_per_year || !options.from.empty() || !options.to.empty() || options.stop != 0 ||
+         options.target != 0 || options.trail != 0 || options.slippage_bps != 0 || options.without_bars;
+}
+
 }  // namespace
 
 Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
@@ -48,6 +56,9 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
   SB_RETURN_IF_ERROR(belongs_to(!options.best.empty(), "--best", "--select, --walk-forward and --out-of-sample",
                                 is_forward || options.select));
   SB_RETURN_IF_ERROR(belongs_to(!options.common.sort_by.empty(), "--sort-by", "--trials", options.trials));
+  if (options.ensembles && has_terms(options)) {
+    return Status::invalid("--ensembles compares what was said on all bars; leave out cost, window and exits");
+  }
   if (asked.size() > 1) {
     return Status::invalid(fmt::format("{} are questions of their own; ask one at a time", fmt::join(asked, ", ")));
   }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 
+#include "base/status.h"
 #include "format/signal.h"
 
 namespace signalbook {
@@ -18,6 +20,13 @@ std::string escape_name(std::string_view text);
 
 // "bars/<data_id>.parquet", relative to the store.
 std::string bars_path(std::string_view data_id_hex);
+
+// metrics/cost5bp.parquet
+std::string metric_set_path(std::string_view name);
+// The other way; nothing for a path that is none.
+std::optional<std::string> metric_set_name(std::string_view path);
+// Small letters, digits, '_', '-' and '.', at most 80 of them, and neither of the last two in front. Else Invalid.
+Status check_metric_set_name(std::string_view name);
 
 // The trace paths of one run. They are relative to the run and unique, also on a disk where case does not count.
 class TracePaths {

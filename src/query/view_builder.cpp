@@ -6,6 +6,7 @@
 #include <iterator>
 #include <set>
 
+#include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "query/catalog.h"
 #include "query/sql_views.h"

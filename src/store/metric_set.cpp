@@ -6,7 +6,6 @@
 
 #include "analytics/metric_names.h"
 #include "base/file_system.h"
-#include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "store/table_file.h"
 
@@ -128,33 +127,6 @@ Result<MetricSet> decode_metric_set(std::string_view bytes, const std::string& f
         fmt::format("{}: its rows are not those of the index; make it anew with signalbook analyze", file_name));
   }
   return read_metric_columns(table, file_name);
-}
-
-// ---- Names ----------------------------------------------------------------------------------------------------------
-
-namespace {
-constexpr std::string_view kEnding = ".parquet";
-}
-
-std::string metric_set_path(std::string_view name) {
-  return join_path(file::kMetricsDirectory, std::string(name) + std::string(kEnding));
-}
-
-std::optional<std::string> metric_set_name(std::string_view path) {
-  const std::string directory = std::string(file::kMetricsDirectory) + "/";
-  if (!path.starts_with(directory) || !path.ends_with(kEnding)) return std::nullopt;
-  path.remove_prefix(directory.size());
-  path.remove_suffix(std::min(kEnding.size(), path.size()));
-  return check_metric_set_name(path).ok() ? std::optional(std::string(path)) : std::nullopt;
-}
-
-Status check_metric_set_name(std::string_view name) {
-  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
-  const bool is_fine = !name.empty() && name.size() <= kMaxNamePart && name.front() != '.' && name.front() != '-' &&
-                       name.find_first_not_of(kAllowed) == std::string_view::npos;
-  if (is_fine) return Status();
-  return Status::invalid(fmt::format(
-      "'{}' is no name of a metric set; take small letters, digits, '_', '-' and '.', such as cost5bp", name));
 }
 
 }  // namespace signalbook

@@ -47,11 +47,4 @@ Result<std::string> encode_metric_set(const MetricSet& set, const std::vector<In
 Result<MetricSet> decode_metric_set(std::string_view bytes, const std::string& file_name,
                                     const std::vector<IndexRow>& rows);
 
-// metrics/cost5bp.parquet
-std::string metric_set_path(std::string_view name);
-// The other way; nothing for a path that is none.
-std::optional<std::string> metric_set_name(std::string_view path);
-// Small letters, digits, '_', '-' and '.', at most 80 of them, and neither of the last two in front. Else Invalid.
-Status check_metric_set_name(std::string_view name);
-
 }  // namespace signalbook

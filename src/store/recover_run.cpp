@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "store/commit_run.h"
 #include "store/rebuild_index.h"
@@ -173,7 +174,7 @@ Status Recovery::find_unnamed_metric_sets(std::vector<LostFile>& found) {
   SB_ASSIGN_OR_RETURN(const RunDescription description, read_run_description(files_, run_path_));
   for (const DirectoryEntry& entry : *entries) {
     const std::string path = join_path(file::kMetricsDirectory, entry.name);
-    const bool is_unnamed = is_metric_set(path) && find_run_file(description, path) == nullptr;
+    const bool is_unnamed = metric_set_name(path).has_value() && find_run_file(description, path) == nullptr;
     if (!entry.is_directory && is_unnamed) found.push_back({.path = path, .why = "run.json names no such metric set"});
   }
   return Status();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "store/run_files.h"
 #include "store/strategy_index.h"
@@ -165,7 +166,7 @@ Status settle_run_files(FileSystem& files, const std::string& run_path) {
 Status replace_run_file(FileSystem& files, const std::string& run_path, const std::string& name,
                         std::string_view bytes) {
   const std::string path = join_path(run_path, name);
-  if (name != file::kStrategyIndex && !is_metric_set(name)) {
+  if (name != file::kStrategyIndex && !metric_set_name(name)) {
     return Status::invalid(fmt::format("{} is no file that may be replaced; name a metric set {}/<name>.parquet", path,
                                        file::kMetricsDirectory));
   }
@@ -195,7 +196,7 @@ Status replace_run_file(FileSystem& files, const std::string& run_path, const st
 
 Status remove_run_file(FileSystem& files, const std::string& run_path, const std::string& name) {
   const std::string path = join_path(run_path, name);
-  if (!is_metric_set(name)) {
+  if (!metric_set_name(name)) {
     return Status::invalid(fmt::format("{} is no metric set ({}/<name>.parquet)", path, file::kMetricsDirectory));
   }
   SB_ASSIGN_OR_RETURN(const OpenDescription open, open_description(files, run_path));

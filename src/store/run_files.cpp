@@ -25,14 +25,6 @@ bool is_size_of(const RunDescription::File& entry, int64_t size) {
 
 }  // namespace
 
-bool is_metric_set(std::string_view name) {
-  constexpr std::string_view kSuffix = ".parquet";
-  const std::string directory = std::string(file::kMetricsDirectory) + "/";
-  if (!name.starts_with(directory) || !name.ends_with(kSuffix)) return false;
-  name.remove_prefix(directory.size());
-  return name.size() > kSuffix.size() && name.front() != '.' && name.find('/') == std::string_view::npos;
-}
-
 const RunDescription::File* find_run_file(const RunDescription& description, std::string_view name) {
   const auto entry = std::ranges::find(description.files, name, &RunDescription::File::path);
   return entry == description.files.end() ? nullptr : &*entry;

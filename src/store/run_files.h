@@ -11,8 +11,6 @@
 
 namespace signalbook {
 
-bool is_metric_set(std::string_view name);
-
 // How far a file is compared with what run.json says of it.
 enum class FileCheck { size, digest };
 

@@ -218,7 +218,7 @@ void Verification::read_files(const RunLocation& run, DescribedFiles& found) {
     }
     if (entry.path == file::kStrategyIndex || entry.path == file::kStrategyComponents) {
       found.whole.emplace(entry.path, std::move(*bytes));
-    } else if (is_deep_ && is_metric_set(entry.path)) {
+    } else if (is_deep_ && metric_set_name(entry.path)) {
       const Result<Table> table = decode_table_file(*bytes, entry.path);
       if (!table.ok()) tell(Kind::damage, table.status().message());
     }
@@ -400,7 +400,7 @@ Result<bool> Verification::is_run_locked() {
 }
 
 Status Verification::tell_orphan(const std::string& name) {
-  const bool is_temporary = name.ends_with(kTemporarySuffix), is_metrics = is_metric_set(name);
+  const bool is_temporary = name.ends_with(kTemporarySuffix), is_metrics = metric_set_name(name).has_value();
   if (!is_temporary && !is_metrics) {
     tell(Kind::problem, name + ": belongs to nothing in the index or run.json");
     return Status();

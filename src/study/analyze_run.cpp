@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "store/metric_set.h"
 #include "store/replace_run_file.h"

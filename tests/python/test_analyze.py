@@ -251,8 +251,8 @@ def test_bad_input_changes_nothing(run, arguments, status, words):
 def test_list_refuses_what_is_no_metric(run):
     workspace, _ = run
     for arguments, words in [
-        (["--best", "sharp"], "--best sharp: there is no such metric; there are total_return"),
-        (["--best", "metrics_definition"], "there is no such metric"),
+        (["--best", "sharp"], "--best: there is no metric sharp; there are total_return"),
+        (["--best", "metrics_definition"], "there is no metric metrics_definition"),
         (["--best", "sharpe", "--sort-by", "bar_count"], "give one"),
         (["--max-drawdown", "1.5"], "--max-drawdown"),
     ]:
