@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -47,7 +48,8 @@ std::unique_ptr<PinnedFiles> reserve_posix_pins(size_t count) {
   rlimit limit;
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return nullptr;
   const auto most = static_cast<size_t>(std::min<rlim_t>(limit.rlim_cur / kSmallestShare, count));
-  const FileDescriptor nothing("/dev/null", O_PATH);
+  // No path leads there: who resolves the name of an empty place, to allow it, is left with the name.
+  const FileDescriptor nothing(::memfd_create("empty", MFD_CLOEXEC));
   if (!nothing.valid()) return nullptr;
   constexpr int kFirst = 3;  // a program whose standard output is closed does not want a file there
   std::vector<FileDescriptor> places;
