@@ -590,23 +590,42 @@ TEST(ReplaceRunFile, AQueryInTheMiddleFindsOldOrNew) {
   }
 }
 
-// A disk on which a file is replaced as soon as run.json has been read, as often as is left.
+// A disk on which a file is replaced just before it is pinned, and before run.json is read, as often as is left.
 class RestlessDisk : public HookedFileSystem {
  public:
   RestlessDisk(int times, std::function<void()> change)
       : HookedFileSystem(posix_file_system()), left_(times), change_(std::move(change)) {}
 
   Result<std::string> read_file(const std::string& path) override {
-    Result<std::string> bytes = HookedFileSystem::read_file(path);
-    if (file_name_of(path) == kDescription && left_ > 0) {
-      --left_;
-      change_();
-    }
-    return bytes;
+    if (file_name_of(path) == kDescription) change();
+    return HookedFileSystem::read_file(path);
+  }
+  std::unique_ptr<PinnedFiles> reserve_pins(size_t count) override {
+    return std::make_unique<Pins>(*this, HookedFileSystem::reserve_pins(count));
   }
   int left() const { return left_; }
 
  private:
+  class Pins : public PinnedFiles {
+   public:
+    Pins(RestlessDisk& disk, std::unique_ptr<PinnedFiles> pins) : disk_(disk), pins_(std::move(pins)) {}
+    const std::vector<std::string>& names() const override { return pins_->names(); }
+    Status pin(size_t place, const std::string& path) override {
+      if (file_name_of(path) == kIndex) disk_.change();
+      return pins_->pin(place, path);
+    }
+
+   private:
+    RestlessDisk& disk_;
+    std::unique_ptr<PinnedFiles> pins_;
+  };
+
+  void change() {
+    if (left_ == 0) return;
+    --left_;
+    change_();
+  }
+
   int left_;
   std::function<void()> change_;
 };
@@ -624,7 +643,7 @@ TEST(ReplaceRunFile, AQueryWhoseRunIsReplacedWheneverItLooksFindsOneOfItsVersion
     must(replace_run_file(disk, run_path, kIndex, index_of(disk, version, run_path)));
   };
   change();
-  RestlessDisk files(14, change);
+  RestlessDisk files(17, change);
   const auto engine = SqlEngine::open(files, {.store_path = store, .run_path = {}});
   ASSERT_TRUE(engine.ok());
   EXPECT_EQ(ask(**engine, "SELECT count(*) AS n FROM strategies WHERE aliases[1] LIKE 'version %'"), "n\n1\n");
