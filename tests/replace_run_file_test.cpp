@@ -224,7 +224,7 @@ TEST(ReplaceRunFile, AReaderInTheMiddleFindsOldOrNew) {
       for (size_t from = 0; from < steps.size(); ++from) {
         expect_old_or_new(wanted, reader(steps[from].disk), std::string(name) + " at step " + std::to_string(from));
         for (size_t to = from + 1; to < steps.size(); ++to) {
-          if (!is_long() && random() % (is_slow ? 24 : 3) != 0) continue;
+          if (!is_long() && random() % (is_slow ? 300 : 30) != 0) continue;
           bool is_in_the_middle = true;
           for (int64_t k = 1; is_in_the_middle; ++k) {
             HookedFileSystem files(steps[from].disk);
@@ -264,7 +264,7 @@ TEST(ReplaceRunFile, AReaderAmongManyChangesFindsOneOfThem) {
     disk = steps.back().disk.after_kill();
   }
   std::mt19937 random(7);
-  for (int round = 0; round < (is_long() ? 20'000 : 800); ++round) {
+  for (int round = 0; round < (is_long() ? 20'000 : 40); ++round) {
     const auto widest = static_cast<size_t>(1 + random() % 12);
     size_t at = random() % steps.size();
     HookedFileSystem files(steps[at].disk);
@@ -297,7 +297,8 @@ TEST(ReplaceRunFile, DiesAnywhereAndIsDoneAgain) {
     bool has_failed = true;
     for (int64_t k = 0; has_failed; ++k) {
       // Way 0 fails once, 1 is killed, the others lose the power.
-      for (int way = 0; way < (is_long() ? 30 : 4); ++way) {
+      const int first_way = is_long() ? 0 : static_cast<int>(k % 4), end_of_ways = is_long() ? 30 : first_way + 1;
+      for (int way = first_way; way < end_of_ways; ++way) {
         SCOPED_TRACE(fmt::format("operation {} way {}", k, way));
         CrashDisk disk = prepared(change);
         disk.fail_at(disk.operation_count() + k, /*for_good=*/way > 0);
@@ -356,18 +357,18 @@ TEST(ReplaceRunFile, DiesAnywhereAndAgainAnywhere) {
     };
     const std::function<Status(FileSystem&)> seconds[] = {change.apply, recover};
     bool has_failed = true;
-    for (int64_t k = 0; has_failed; ++k) {
+    for (int64_t k = 0; has_failed; k += is_long() ? 1 : 3) {
       CrashDisk disk = prepared(change);
       disk.fail_at(disk.operation_count() + k, /*for_good=*/true);
       has_failed = !change.apply(disk).ok();
       const CrashDisk killed = disk.after_kill();
       for (const auto& second : seconds) {
         bool has_failed_again = true;
-        for (int64_t m = 0; has_failed_again; ++m) {
+        for (int64_t m = is_long() ? 0 : k % 4; has_failed_again; m += is_long() ? 1 : 4) {
           CrashDisk again = killed.after_kill();
           again.fail_at(again.operation_count() + m, /*for_good=*/true);
           has_failed_again = !second(again).ok();
-          for (uint64_t seed = 0; seed < (is_long() ? 20 : 2); ++seed) {
+          for (uint64_t seed = 0; seed < (is_long() ? 20 : 1); ++seed) {
             SCOPED_TRACE(
                 fmt::format("operations {} and {} of {}, seed {}", k, m, &second == seconds ? "it" : "recover", seed));
             CrashDisk left = again.after_crash(seed == 0 ? 0 : 1 + seed + 31 * static_cast<uint64_t>(k + 7 * m));
@@ -462,7 +463,7 @@ class MetricSets : public testing::Test {
 TEST_F(MetricSets, AreVerifiedByteByByte) {
   EXPECT_EQ(findings(VerifyDepth::contents), std::vector<std::string>());
   const std::string path = join_path(kRun, kSet), whole = disk_.read_file(path).value();
-  for (size_t i = 0; i < whole.size(); i += is_long() ? 1 : 7) {
+  for (size_t i = 0; i < whole.size(); i += is_long() ? 1 : 101) {
     std::string flipped = whole;
     flipped[i] = static_cast<char>(flipped[i] ^ (1 << i % 8));
     test::replace(disk_, path, flipped);
@@ -572,7 +573,7 @@ TEST(ReplaceRunFile, AQueryInTheMiddleFindsOldOrNew) {
   bool has_died = true;
   for (int64_t step = 1; has_died; ++step) {
     bool is_in_the_middle = true;
-    for (int64_t k = 0; is_in_the_middle; ++k) {
+    for (int64_t k = is_long() ? 0 : step % 9; is_in_the_middle; k += is_long() ? 1 : 9) {
       HookedFileSystem files(disk);
       is_in_the_middle = false;
       files.before_each([&](int64_t operation) {
@@ -587,6 +588,66 @@ TEST(ReplaceRunFile, AQueryInTheMiddleFindsOldOrNew) {
       ASSERT_EQ(notes, std::vector<std::string>()) << "step " << step << ", operation " << k;
     }
   }
+}
+
+// A disk on which a file is replaced just before it is pinned, and before run.json is read, as often as is left.
+class RestlessDisk : public HookedFileSystem {
+ public:
+  RestlessDisk(int times, std::function<void()> change)
+      : HookedFileSystem(posix_file_system()), left_(times), change_(std::move(change)) {}
+
+  Result<std::string> read_file(const std::string& path) override {
+    if (file_name_of(path) == kDescription) change();
+    return HookedFileSystem::read_file(path);
+  }
+  std::unique_ptr<PinnedFiles> reserve_pins(size_t count) override {
+    return std::make_unique<Pins>(*this, HookedFileSystem::reserve_pins(count));
+  }
+  int left() const { return left_; }
+
+ private:
+  class Pins : public PinnedFiles {
+   public:
+    Pins(RestlessDisk& disk, std::unique_ptr<PinnedFiles> pins) : disk_(disk), pins_(std::move(pins)) {}
+    const std::vector<std::string>& names() const override { return pins_->names(); }
+    Status pin(size_t place, const std::string& path) override {
+      if (file_name_of(path) == kIndex) disk_.change();
+      return pins_->pin(place, path);
+    }
+
+   private:
+    RestlessDisk& disk_;
+    std::unique_ptr<PinnedFiles> pins_;
+  };
+
+  void change() {
+    if (left_ == 0) return;
+    --left_;
+    change_();
+  }
+
+  int left_;
+  std::function<void()> change_;
+};
+
+// To look again is the part of who compares a file with run.json: to begin the whole query again is no remedy, where
+// each time a file is replaced.
+TEST(ReplaceRunFile, AQueryWhoseRunIsReplacedWheneverItLooksFindsOneOfItsVersions) {
+  test::TemporaryDirectory directory;
+  const std::string store = join_path(directory.path(), "results"), run_path = join_path(store, "run_1");
+  FileSystem& disk = posix_file_system();
+  ASSERT_TRUE(record_small_run(disk, run_path).ok());
+  size_t next = 0;
+  const auto change = [&] {
+    const std::string version = "version " + std::string(++next, 'x');
+    must(replace_run_file(disk, run_path, kIndex, index_of(disk, version, run_path)));
+  };
+  change();
+  RestlessDisk files(17, change);
+  const auto engine = SqlEngine::open(files, {.store_path = store, .run_path = {}});
+  ASSERT_TRUE(engine.ok());
+  EXPECT_EQ(ask(**engine, "SELECT count(*) AS n FROM strategies WHERE aliases[1] LIKE 'version %'"), "n\n1\n");
+  EXPECT_EQ(files.left(), 0);
 }
 
 }  // namespace

@@ -52,6 +52,18 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
+// Versions of files, held while others replace or remove those: each in a place of its own, with a name by which other
+// libraries open it too, as often as they like.
+class PinnedFiles {
+ public:
+  virtual ~PinnedFiles() = default;
+  // Of the places: paths that lead to what is pinned there, in this process, until another file is or this object goes.
+  virtual const std::vector<std::string>& names() const = 0;
+  // Puts the file that has this path now into a place. NotFound when there is none, Invalid when it is no regular file;
+  // the place is as it was then.
+  virtual Status pin(size_t place, const std::string& path) = 0;
+};
+
 // Every disk operation a store uses, so that a test can take the disk away and an object store can stand in: files
 // are written whole and never changed, and become visible by a rename. Paths are absolute or relative to the
 // working directory. Messages name the path and what the system said.
@@ -89,6 +101,12 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> lock_file(const std::string& path, bool wait) = 0;
   // Without ".", ".." and links. NotFound when there is no such path.
   virtual Result<std::string> absolute_path(const std::string& path) = 0;
+  // Places for this many files, or fewer where the process has few descriptors. nullptr where this disk has none to
+  // offer: its files are read by their paths.
+  virtual std::unique_ptr<PinnedFiles> reserve_pins(size_t count) {
+    static_cast<void>(count);
+    return nullptr;
+  }
 };
 
 // The real disk.

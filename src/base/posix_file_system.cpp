@@ -148,6 +148,7 @@ class PosixFileSystem : public FileSystem {
     std::free(resolved);
     return absolute;
   }
+  std::unique_ptr<PinnedFiles> reserve_pins(size_t count) override { return reserve_posix_pins(count); }
 
  private:
   static Result<bool> exists(const std::string& path, mode_t kind) {

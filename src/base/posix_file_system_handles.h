@@ -30,6 +30,7 @@ class FileDescriptor {
  public:
   FileDescriptor(const std::string& path, int flags, mode_t mode = 0)
       : value_(retrying([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); })) {}
+  explicit FileDescriptor(int value) : value_(value) {}
   ~FileDescriptor() {
     if (value_ >= 0) ::close(value_);
   }
@@ -50,5 +51,6 @@ int write_all(const FileDescriptor& file, std::string_view bytes);
 Result<std::unique_ptr<AppendFile>> create_posix_append_file(const std::string& path);
 Result<std::unique_ptr<ReadableFile>> open_posix_file(const std::string& path);
 Result<std::unique_ptr<FileLock>> lock_posix_file(const std::string& path, bool wait);
+std::unique_ptr<PinnedFiles> reserve_posix_pins(size_t count);
 
 }  // namespace signalbook

@@ -34,6 +34,8 @@ class [[nodiscard]] Status {
   Status at(const std::string& place) const { return ok() ? *this : Status(code_, place + ": " + message_); }
   // The same failure with what to do behind it.
   Status with(const std::string& advice) const { return ok() ? *this : Status(code_, message_ + advice); }
+  // The same failure in these words.
+  Status saying(std::string message) const { return ok() ? *this : Status(code_, std::move(message)); }
 
  private:
   Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}

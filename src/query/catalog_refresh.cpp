@@ -16,6 +16,10 @@ namespace {
 
 constexpr const char* kLockName = "refresh.lock";
 
+// Indexes and components of new runs. Of the others, and of what is told of a run that was replaced meanwhile, see
+// have_runs_changed().
+constexpr size_t kMostPinned = 256;
+
 std::string text_list(std::span<const std::string> texts) {
   std::string list;
   for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + quote_sql_text(text);
@@ -73,7 +77,8 @@ CatalogRefresh::CatalogRefresh(FileSystem& files, std::string store_path, std::s
       directory_(std::move(directory)),
       before_(std::move(before)),
       now_(before_),
-      tables_(files, store_path_) {
+      pinned_(std::make_shared<PinnedPaths>(files_, kMostPinned)),
+      tables_(files_, store_path_, pinned_) {
   ++now_.generation;
 }
 
@@ -321,7 +326,7 @@ Result<Catalog::Refreshed> CatalogRefresh::run() {
   const bool changed = !added_.empty() || !lost_.empty() || now_.left_out.size() != before_.left_out.size() ||
                        !before_.history.has_value();
   if (changed) {
-    SB_ASSIGN_OR_RETURN(database_, Database::open({}));
+    SB_ASSIGN_OR_RETURN(database_, Database::open({.allowed_directories = std::nullopt, .pinned = pinned_}));
     SB_ASSIGN_OR_RETURN(connection_, database_->connect());
     if (!added_.empty() || !absorbed_.empty()) SB_RETURN_IF_ERROR(write_segment());
     SB_RETURN_IF_ERROR(write_history());

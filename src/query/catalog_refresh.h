@@ -63,6 +63,7 @@ class CatalogRefresh {
   FileSystem& files_;
   std::string store_path_, directory_;
   CatalogManifest before_, now_;
+  std::shared_ptr<PinnedPaths> pinned_;
   RunTables tables_;
   std::shared_ptr<Database> database_;
   std::shared_ptr<Connection> connection_;

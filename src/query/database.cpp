@@ -74,6 +74,11 @@ Status run_sql(duckdb_connection connection, const std::string& sql) {
   return duckdb_error(text_of(duckdb_result_error(result.get())));
 }
 
+// A failure as it is told.
+Status with_paths(const Status& status, const std::shared_ptr<const PinnedPaths>& pinned) {
+  return pinned == nullptr ? status : status.saying(pinned->with_paths(status.message()));
+}
+
 Status prepare(duckdb_connection connection, const std::string& sql, Prepared& prepared) {
   if (duckdb_prepare(connection, sql.c_str(), prepared.out()) == DuckDBSuccess) return Status();
   return duckdb_error(text_of(duckdb_prepare_error(prepared.get())));
@@ -109,12 +114,13 @@ class Statements {
 
 class DuckDbConnection : public Connection {
  public:
-  explicit DuckDbConnection(duckdb_database database) : database_(database), handle_(database) {}
+  explicit DuckDbConnection(duckdb_database database, std::shared_ptr<const PinnedPaths> pinned = nullptr)
+      : database_(database), pinned_(std::move(pinned)), handle_(database) {}
 
   bool is_open() const { return handle_.is_open(); }
   duckdb_connection get() const { return handle_.get(); }
 
-  Status run(const std::string& sql) override { return run_sql(get(), sql); }
+  Status run(const std::string& sql) override;
   Result<TextRows> fetch(const std::string& sql, const std::string* parameter) override;
   Parsed parse(const std::string& sql) override;
   Status add_row_reader(const std::string& name, RowReader reader) override;
@@ -122,6 +128,7 @@ class DuckDbConnection : public Connection {
 
  private:
   duckdb_database database_;
+  std::shared_ptr<const PinnedPaths> pinned_;
   ConnectionHandle handle_;
 };
 
@@ -394,6 +401,7 @@ struct ResultStream {
 
   std::shared_ptr<Database> database;
   std::shared_ptr<Connection> connection;
+  std::shared_ptr<const PinnedPaths> pinned;
   Prepared prepared;
   QueryResult result;
   duckdb_arrow_options options = nullptr;
@@ -523,7 +531,7 @@ duckdb_data_chunk ResultStream::fetch() {
   if (chunk != nullptr) return chunk;
   const char* message = duckdb_result_error(result.get());
   if (message == nullptr || *message == '\0') return nullptr;
-  failure = duckdb_error(is_interruption(message) ? find_cause() : message);
+  failure = with_paths(duckdb_error(is_interruption(message) ? find_cause() : message), pinned);
   return nullptr;
 }
 
@@ -538,7 +546,7 @@ int get_next(ArrowArrayStream* stream, ArrowArray* out) {
   if (!state.has_huge || state.narrow(&chunk)) {
     duckdb_error_data error = duckdb_data_chunk_to_arrow(state.options, chunk, out);
     const std::string message = take_error(error);
-    if (!message.empty()) state.failure = duckdb_error(message);
+    if (!message.empty()) state.failure = with_paths(duckdb_error(message), state.pinned);
   }
   duckdb_destroy_data_chunk(&chunk);
   return state.error_number();
@@ -557,13 +565,15 @@ void release_stream(ArrowArrayStream* stream) {
 
 // ---- What connections do --------------------------------------------------------------------------------------------
 
+Status DuckDbConnection::run(const std::string& sql) { return with_paths(run_sql(get(), sql), pinned_); }
+
 Result<TextRows> DuckDbConnection::fetch(const std::string& sql, const std::string* parameter) {
   Prepared prepared;
-  SB_RETURN_IF_ERROR(prepare(get(), sql, prepared));
+  SB_RETURN_IF_ERROR(with_paths(prepare(get(), sql, prepared), pinned_));
   if (parameter != nullptr) duckdb_bind_varchar_length(prepared.get(), 1, parameter->data(), parameter->size());
   QueryResult result;
   if (duckdb_execute_prepared(prepared.get(), result.get()) != DuckDBSuccess) {
-    return duckdb_error(text_of(duckdb_result_error(result.get())));
+    return with_paths(duckdb_error(text_of(duckdb_result_error(result.get()))), pinned_);
   }
   TextRows rows;
   const idx_t column_count = duckdb_column_count(result.get());
@@ -650,13 +660,20 @@ class DuckDbDatabase : public Database, public std::enable_shared_from_this<Duck
   Status open(const Options& options);
   Result<std::shared_ptr<Connection>> connect() override;
   Status stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
-                ArrowArrayStream* stream) override;
+                ArrowArrayStream* stream) override {
+    return with_paths(start_stream(std::move(connection), sql, only_reads, stream), pinned_);
+  }
 
  private:
+  Status start_stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
+                      ArrowArrayStream* stream);
+
+  std::shared_ptr<PinnedPaths> pinned_;
   duckdb_database handle_ = nullptr;
 };
 
 Status DuckDbDatabase::open(const Options& options) {
+  pinned_ = options.pinned;
   duckdb_config config = nullptr;
   if (duckdb_create_config(&config) != DuckDBSuccess) return Status::io_error("DuckDB cannot start: out of memory");
   if (options.allowed_directories.has_value()) {
@@ -686,22 +703,25 @@ Status DuckDbDatabase::open(const Options& options) {
                              "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = false; SET GLOBAL "
                              "enable_external_file_cache = false"));
   if (!options.allowed_directories.has_value()) return Status();
-  std::string allowed;
-  for (const std::string& path : *options.allowed_directories) {
-    allowed += (allowed.empty() ? "" : ", ") + quote_sql_text(path);
-  }
-  return run_sql(connection.get(), "SET allowed_directories = [" + allowed +
-                                       "]; SET enable_external_access = false; SET lock_configuration = true");
+  const auto list = [](const std::vector<std::string>& paths) {
+    std::string texts;
+    for (const std::string& path : paths) texts += (texts.empty() ? "" : ", ") + quote_sql_text(path);
+    return "[" + texts + "]";
+  };
+  // Of /proc/self/fd these names and no other: all that the process has open stands there.
+  const std::vector<std::string> names = pinned_ == nullptr ? std::vector<std::string>() : pinned_->names();
+  return run_sql(connection.get(), "SET allowed_directories = " + list(*options.allowed_directories) +
+                                       "; SET allowed_paths = " + list(names) + "; SET enable_external_access = false; SET lock_configuration = true");
 }
 
 Result<std::shared_ptr<Connection>> DuckDbDatabase::connect() {
-  auto connection = std::make_shared<DuckDbConnection>(handle_);
+  auto connection = std::make_shared<DuckDbConnection>(handle_, pinned_);
   if (!connection->is_open()) return Status::io_error("DuckDB gives no connection");
   return std::shared_ptr<Connection>(std::move(connection));
 }
 
-Status DuckDbDatabase::stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
-                              ArrowArrayStream* stream) {
+Status DuckDbDatabase::start_stream(std::shared_ptr<Connection> connection, const std::string& sql, bool only_reads,
+                                    ArrowArrayStream* stream) {
   const duckdb_connection handle = static_cast<const DuckDbConnection&>(*connection).get();
   const Statements statements(handle, sql);
   if (statements.count() == 0) {
@@ -727,6 +747,7 @@ Status DuckDbDatabase::stream(std::shared_ptr<Connection> connection, const std:
     const std::string message = text_of(duckdb_result_error(result->result.get()));
     return duckdb_error(is_interruption(message) ? result->find_cause() : message);
   }
+  result->pinned = pinned_;
   result->database = shared_from_this();
   result->connection = std::move(connection);
   result->start();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "query/pinned_paths.h"
 #include "store/table.h"
 
 struct ArrowArrayStream;  // the Arrow C stream interface: a plain struct that any Arrow library reads
@@ -84,6 +85,8 @@ class Database {
   struct Options {
     // What statements may read. Nothing: everything, and they may write and change settings as well.
     std::optional<std::vector<std::string>> allowed_directories;
+    // Names that they may read as well, and that messages tell by their paths. Kept as long as a result is.
+    std::shared_ptr<PinnedPaths> pinned;
   };
   static Result<std::shared_ptr<Database>> open(const Options& options);
 

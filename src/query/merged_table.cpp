@@ -250,15 +250,19 @@ std::string path_expression(const ViewRun& run) {
 std::string files_sql(RunTable table, const std::string& store_directory, std::span<const ViewRun> runs,
                       std::span<const ViewColumn> columns) {
   std::vector<std::string> files;
+  std::vector<std::pair<std::string, std::string>> run_ids;  // of names that do not tell
   files.reserve(runs.size());
   for (const ViewRun& run : runs) {
-    files.push_back(escape_glob(join_path(join_path(store_directory, run.run_id), file_of(table))));
+    const std::string path = join_path(join_path(store_directory, run.run_id), file_of(table));
+    const bool is_renamed = !run.file.empty() && run.file != path;
+    files.push_back(escape_glob(is_renamed ? run.file : path));
+    if (is_renamed) run_ids.emplace_back(run.file, run.run_id);
   }
   // Files that have a column `filename` lose nothing but the pruning of files by run_id.
   const auto is_filename = [](const ViewColumn& column) { return to_lower_ascii(column.name) == "filename"; };
   const bool is_taken = std::ranges::any_of(columns, is_filename);
   const std::string name = is_taken ? "signalbook_filename" : "filename";
-  return "SELECT " + run_id_of_file(store_directory, name) + " AS run_id, * FROM " +
+  return "SELECT " + choose_sql(name, run_ids, run_id_of_file(store_directory, name)) + " AS run_id, * FROM " +
          read_parquet_sql(files, ", filename = " + (is_taken ? quote_sql_text(name) : std::string("true")));
 }
 

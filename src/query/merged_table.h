@@ -29,6 +29,7 @@ struct ViewColumn {
 struct ViewRun {
   std::string run_id;
   std::string path;  // as the user sees it: goes in front of trace_path
+  std::string file;  // by what name DuckDB opens its file; empty: its place in the store
 };
 
 // Files with the same columns, so that DuckDB opens one footer for all of them; or one segment.

@@ -141,8 +141,9 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   for (const auto& [run_id, why] : rewriting.builder.left_out()) key += "/" + run_id;
   std::shared_ptr<const TraceReader>& reader = readers_[key];
   if (reader == nullptr) {
-    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, rewriting.builder.left_out(),
-                                                  rewriting.connection));
+    const auto index_file = [&](const std::string& run_id) { return rewriting.builder.index_file(run_id); };
+    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, index_file,
+                                                  rewriting.builder.left_out(), rewriting.connection));
   }
   std::set<std::string> unused;
   if (place_.confined) unused = reader->unused_columns(rewriting.names.words);

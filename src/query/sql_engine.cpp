@@ -32,6 +32,7 @@ struct SqlEngine::State {
   Status make_all_views(Connection& connection);
   Result<std::string> make_views(Connection& connection, const std::string& statement, const StatementNames& names);
   void note_left_out();
+  Status check_names(const StatementNames& names) const;
   Status query(const std::string& sql, ArrowArrayStream* stream);
 };
 
@@ -84,7 +85,7 @@ Status SqlEngine::State::open(FileSystem& files, const Scope& scope, const Optio
   SB_ASSIGN_OR_RETURN(store_path, files.absolute_path(scope.store_path.empty() ? "." : scope.store_path));
   SB_ASSIGN_OR_RETURN(StatementViews opened, StatementViews::open(files, store_path, scope, confined));
   views.emplace(std::move(opened));
-  Database::Options settings;
+  Database::Options settings = {.allowed_directories = std::nullopt, .pinned = views->pinned()};
   if (confined) {
     // As it is, as the user spells it, and as we write it in a glob: DuckDB compares what stands in the query.
     settings.allowed_directories.emplace();
@@ -146,6 +147,17 @@ Result<std::string> SqlEngine::State::make_views(Connection& connection, const s
   return text;
 }
 
+// DuckDB refuses what leads out of the store, but for our own names of files in it: those are nobody else's.
+Status SqlEngine::State::check_names(const StatementNames& names) const {
+  for (const TableFunction& function : names.functions) {
+    if (!may_call(function.name)) return refusal(fmt::format("it may not call {}()", function.name));
+    for (const std::string& path : function.values) {
+      if (views->pinned()->is_name(path)) return explain_error(no_access(path), store_path);
+    }
+  }
+  return Status();
+}
+
 Status SqlEngine::State::query(const std::string& sql, ArrowArrayStream* stream) {
   SB_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection, database->connect());
   const ExplainedStatement explained = split_explain(sql);
@@ -156,11 +168,7 @@ Status SqlEngine::State::query(const std::string& sql, ArrowArrayStream* stream)
     SB_RETURN_IF_ERROR(make_all_views(*connection));
     return explain_error(database->stream(connection, sql, false, stream), store_path);
   }
-  for (const TableFunction& function : names->functions) {
-    if (confined && !may_call(function.name)) {
-      return refusal(fmt::format("it may not call {}()", function.name));
-    }
-  }
+  if (confined) SB_RETURN_IF_ERROR(check_names(*names));
   SB_ASSIGN_OR_RETURN(const std::string text, make_views(*connection, explained.statement, *names));
   const Status started = database->stream(connection, explained.prefix + text, confined, stream);
   if (started.message() == kNotOnlyReading) return refusal("this is " + first_keyword(sql));

@@ -77,6 +77,11 @@ Status explain_error(const Status& status, const std::string& store_path) {
   return status;
 }
 
+Status no_access(const std::string& path) {
+  return Status::invalid("Permission Error: Cannot access file \"" + path +
+                         "\" - file system operations are disabled by configuration");
+}
+
 Status refusal(const std::string& what) {
   return Status::invalid("signalbook sql only reads: one SELECT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE statement; " +
                          what + "; --unconfined opens it up");

@@ -17,6 +17,9 @@ std::string function_error(const Status& status);
 // Adds what we know better than DuckDB.
 Status explain_error(const Status& status, const std::string& store_path);
 
+// That a path may not be read, as DuckDB says it.
+Status no_access(const std::string& path);
+
 // Of a statement that is not one that only reads; `what` it is or does.
 Status refusal(const std::string& what);
 

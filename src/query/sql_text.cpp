@@ -53,4 +53,12 @@ std::string run_id_of_file(const std::string& store_directory, const std::string
   return "split_part(substr(" + filename_column + ", length(" + quote_sql_text(store_directory) + ") + 2), '/', 1)";
 }
 
+std::string choose_sql(const std::string& expression, std::span<const std::pair<std::string, std::string>> values,
+                       const std::string& otherwise) {
+  if (values.empty()) return otherwise;
+  std::string sql = "CASE " + expression;
+  for (const auto& [text, value] : values) sql += " WHEN " + quote_sql_text(text) + " THEN " + quote_sql_text(value);
+  return sql + " ELSE " + otherwise + " END";
+}
+
 }  // namespace signalbook

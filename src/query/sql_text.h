@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace signalbook {
 
@@ -19,5 +20,9 @@ std::string read_parquet_sql(std::span<const std::string> patterns, std::string_
 // The part of a file's path after the store, of read_parquet with filename = true. DuckDB evaluates it before it opens
 // a file, so that a filter on run_id leaves the files of other runs alone; only for the column `filename` by that name.
 std::string run_id_of_file(const std::string& store_directory, const std::string& filename_column = "filename");
+
+// The value beside the text that an expression is; `otherwise`, an expression, where it is none of them.
+std::string choose_sql(const std::string& expression, std::span<const std::pair<std::string, std::string>> values,
+                       const std::string& otherwise);
 
 }  // namespace signalbook

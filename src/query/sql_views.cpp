@@ -69,7 +69,7 @@ std::string traces_sql(const std::string& store_directory, std::span<const Trace
 // ---- metrics --------------------------------------------------------------------------------------------------------
 
 std::string metrics_sql(const std::string& store_directory, const std::string& strategies_sql,
-                        std::span<const std::string> set_paths) {
+                        std::span<const MetricSetFile> sets) {
   static constexpr const char* kWhose[] = {"strategy_id", "strategy_hash", "strategy_digest", "strategy_type",
                                            "symbol",      "timeframe",     "trace_path"};
   std::vector<std::string> figures;
@@ -81,10 +81,18 @@ std::string metrics_sql(const std::string& store_directory, const std::string& s
   std::string sql = "SELECT s.run_id, 'index' AS metric_set, s.trace_id, " + join_sql(whose, ", ");
   for (const std::string& figure : figures) sql += ", s" + figure.substr(1);
   sql += " FROM (" + strategies_sql + ") s WHERE s.metrics_definition IS NOT NULL";
-  if (set_paths.empty()) return sql;
+  if (sets.empty()) return sql;
+  std::vector<std::string> files;
+  std::vector<std::pair<std::string, std::string>> run_ids, names;
+  for (const MetricSetFile& set : sets) {
+    files.push_back(escape_glob(set.file));
+    if (set.file == set.path) continue;
+    run_ids.emplace_back(set.file, set.run_id);
+    names.emplace_back(set.file, set.name);
+  }
   return sql + " UNION ALL SELECT s.run_id, m.metric_set, s.trace_id, " + columns + " FROM (SELECT *, " +
-         run_id_of_file(store_directory) + " AS run_id, parse_filename(filename, true) AS metric_set FROM " +
-         read_parquet_sql(set_paths, ", filename = true") + ") m JOIN (" + strategies_sql +
+         choose_sql("filename", run_ids, run_id_of_file(store_directory)) + " AS run_id, " +
+         choose_sql("filename", names, "parse_filename(filename, true)") + " AS metric_set FROM " + read_parquet_sql(files, ", filename = true") + ") m JOIN (" + strategies_sql +
          ") s ON s.run_id = m.run_id AND s.trace_id = m.trace_id WHERE m.metrics_definition IS NOT NULL";
 }
 

@@ -26,10 +26,18 @@ struct TraceSource {
 
 std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources);
 
+// The file of a metric set.
+struct MetricSetFile {
+  std::string run_id;
+  std::string name;  // of the set
+  std::string path;  // absolute
+  std::string file;  // by what name DuckDB opens it: its path, or another
+};
+
 // The figures of all traces of `strategies_sql` (the SELECT of the view strategies), those in the index as the set
-// "index", and of the sets beside it: files metrics/<name>.parquet, absolute.
+// "index", and of the sets beside it.
 std::string metrics_sql(const std::string& store_directory, const std::string& strategies_sql,
-                        std::span<const std::string> set_paths);
+                        std::span<const MetricSetFile> sets);
 
 std::string bars_sql(std::span<const std::string> paths);
 

@@ -15,6 +15,16 @@
 
 namespace signalbook {
 
+namespace {
+
+// Of runs that are read from their own files there are few: the catalogue has the others, under names that are never
+// used again.
+constexpr size_t kMostPinned = 256;
+// Its index, its components and some metric sets.
+constexpr size_t kPinnedOfARun = 8;
+
+}  // namespace
+
 Result<StatementViews> StatementViews::open(FileSystem& files, const std::string& store_path, const Scope& scope,
                                             bool confined) {
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> scope_runs, runs_in_scope(files, scope));
@@ -37,6 +47,7 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                              .confined = confined};
   if (scope.run_path.has_value()) place.run_id = scope_runs.front().run_id;
   const QueryPaths paths(files, std::move(place));
+  const auto pinned = std::make_shared<PinnedPaths>(files, std::min(all_runs.size() * kPinnedOfARun, kMostPinned));
   ViewBuilder builder(files,
                       {.store_path = store_path,
                        .shown_store_path = scope.store_path,
@@ -44,10 +55,10 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                        .all_runs = all_runs,
                        .is_store = !scope.run_path.has_value(),
                        .confined = confined},
-                      paths);
+                      paths, pinned);
   PathCalls calls(
       files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs, .confined = confined}, paths);
-  return StatementViews(std::move(builder), std::move(calls));
+  return StatementViews(std::move(builder), std::move(calls), pinned);
 }
 
 // Makes the view that a table name means, if it means one. Those that are named by a path are the connection's own:

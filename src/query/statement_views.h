@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "base/status.h"
 #include "query/database.h"
 #include "query/path_calls.h"
+#include "query/pinned_paths.h"
 #include "query/sql_statement.h"
 #include "query/view_builder.h"
 #include "store/store.h"
@@ -33,14 +35,18 @@ class StatementViews {
   Result<std::string> resolve_paths(Connection& connection, const std::string& statement, const StatementNames& names);
 
   const std::map<std::string, Status>& left_out() const { return builder_.left_out(); }
+  // What statements read by other names than their paths.
+  const std::shared_ptr<PinnedPaths>& pinned() const { return pinned_; }
 
  private:
-  StatementViews(ViewBuilder builder, PathCalls calls) : builder_(std::move(builder)), calls_(std::move(calls)) {}
+  StatementViews(ViewBuilder builder, PathCalls calls, std::shared_ptr<PinnedPaths> pinned)
+      : builder_(std::move(builder)), calls_(std::move(calls)), pinned_(std::move(pinned)) {}
   Status make_view(Connection& connection, const TableName& table, const StatementNames& names);
   Status make_trades_at(Connection& connection);
 
   ViewBuilder builder_;
   PathCalls calls_;
+  std::shared_ptr<PinnedPaths> pinned_;
   std::set<std::string> views_;  // made so far, by their names
 };
 

@@ -40,15 +40,16 @@ struct TraceReader::TraceFile {
 Result<std::shared_ptr<const TraceReader>> TraceReader::open(FileSystem& files, QueryPaths paths,
                                                              const std::string& store_path,
                                                              const std::vector<RunLocation>& runs,
+                                                             const IndexFile& index_file,
                                                              std::map<std::string, Status> left_out,
                                                              Connection& connection) {
   auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths), std::move(left_out)));
-  SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, connection));
+  SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, index_file, connection));
   return std::shared_ptr<const TraceReader>(std::move(reader));
 }
 
 Status TraceReader::find_columns(const std::string& store_path, const std::vector<RunLocation>& runs,
-                                 Connection& connection) {
+                                 const IndexFile& index_file, Connection& connection) {
   for (const ViewColumn& column : trace_columns()) columns_.push_back({column.name, column.type});
   std::vector<std::string> indexes, others;
   for (const RunLocation& run : runs) {
@@ -56,7 +57,7 @@ Status TraceReader::find_columns(const std::string& store_path, const std::vecto
     SB_ASSIGN_OR_RETURN(const bool is_known, files_.file_exists(join_path(directory, file::kRunDescription)));
     if (is_known) {
       known_runs_.insert(run.run_id);
-      indexes.push_back(escape_glob(join_path(directory, file::kStrategyIndex)));
+      indexes.push_back(escape_glob(index_file(run.run_id)));
       continue;
     }
     const std::string pattern = join_path(escape_glob(join_path(directory, file::kTracesDirectory)), "**/*.parquet");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,10 +21,13 @@ namespace signalbook {
 // classifiers, and what files of other origin have beside. A file with yet another column is an error.
 class TraceReader {
  public:
-  // `left_out`: runs that cannot be read, and why. A path into one of them is an error.
+  using IndexFile = std::function<std::string(const std::string& run_id)>;
+  // `index_file`: by what name DuckDB opens the index of a run. `left_out`: runs that cannot be read, and why. A path
+  // into one of them is an error.
   static Result<std::shared_ptr<const TraceReader>> open(FileSystem& files, QueryPaths paths,
                                                          const std::string& store_path,
                                                          const std::vector<RunLocation>& runs,
+                                                         const IndexFile& index_file,
                                                          std::map<std::string, Status> left_out,
                                                          Connection& connection);
 
@@ -39,7 +43,8 @@ class TraceReader {
 
   TraceReader(FileSystem& files, QueryPaths paths, std::map<std::string, Status> left_out)
       : files_(files), paths_(std::move(paths)), left_out_(std::move(left_out)) {}
-  Status find_columns(const std::string& store_path, const std::vector<RunLocation>& runs, Connection& connection);
+  Status find_columns(const std::string& store_path, const std::vector<RunLocation>& runs, const IndexFile& index_file,
+                      Connection& connection);
   Result<std::vector<TraceFile>> find_files(Connection& connection, const std::vector<RowReader::Paths>& rows) const;
   Result<std::string> select(Connection& connection, const std::vector<RowReader::Paths>& rows, bool with_filename,
                              const std::set<std::string>& unused) const;

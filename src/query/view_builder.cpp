@@ -98,6 +98,11 @@ Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(cons
   return std::optional(std::move(argument));
 }
 
+std::string ViewBuilder::index_file(const std::string& run_id) const {
+  return tables_.known_file(run_id, file::kStrategyIndex);
+}
+
+// By its path, not pinned: it goes into a call with options of the user's, such as filename, that show what was read.
 std::string ViewBuilder::index_path(const std::string& run_id) const {
   return escape_glob(join_path(run_directory(run_id), file::kStrategyIndex));
 }
@@ -277,17 +282,22 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
 // The sets are those that run.json names: what a removal or an analysis that died has left is none of them.
 Result<std::string> ViewBuilder::metrics(const std::string& strategies_sql) {
   SB_ASSIGN_OR_RETURN(const std::vector<DescribedRun> described, describe_scope());
-  std::vector<std::string> paths;
+  std::vector<MetricSetFile> sets;
   for (const auto& [run, description] : described) {
     if (!description.has_value()) continue;
     for (const RunDescription::File& entry : description->files) {
-      if (!metric_set_name(entry.path).has_value()) continue;
-      SB_RETURN_IF_ERROR(check_run_file(files_, run_directory(run.run_id), *description, entry.path, FileCheck::digest)
-                             .with("; or make it anew: signalbook analyze"));
-      paths.push_back(escape_glob(join_path(run_directory(run.run_id), entry.path)));
+      const std::optional<std::string> name = metric_set_name(entry.path);
+      if (!name.has_value()) continue;
+      Result<std::string> file =
+          tables_.checked_file({.run_id = run.run_id, .path = run_directory(run.run_id)}, entry.path, FileCheck::digest);
+      if (!file.ok()) return file.status().with("; or make it anew: signalbook analyze");
+      const std::string path = join_path(run_directory(run.run_id), entry.path);
+      SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(*file));
+      if (!exists) continue;  // removed since then, and run.json does not name it any more
+      sets.push_back({.run_id = run.run_id, .name = *name, .path = path, .file = *std::move(file)});
     }
   }
-  return metrics_sql(place_.store_path, strategies_sql, paths);
+  return metrics_sql(place_.store_path, strategies_sql, sets);
 }
 
 Result<std::string> ViewBuilder::trades(Connection& connection) {

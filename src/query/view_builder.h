@@ -2,6 +2,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,8 +33,8 @@ class ViewBuilder {
     bool confined = true;                 // a file outside the store may not be read
   };
 
-  ViewBuilder(FileSystem& files, Place place, QueryPaths paths)
-      : files_(files), tables_(files, place.store_path), place_(std::move(place)), paths_(std::move(paths)) {}
+  ViewBuilder(FileSystem& files, Place place, QueryPaths paths, std::shared_ptr<PinnedPaths> pinned)
+      : files_(files), tables_(files, place.store_path, std::move(pinned)), place_(std::move(place)), paths_(std::move(paths)) {}
 
   // The views of our own, in lowercase.
   static const std::vector<std::string>& view_names();
@@ -54,6 +55,9 @@ class ViewBuilder {
     bool match_by_name = false;      // some files are older than the format
   };
   Result<std::optional<PathArgument>> path_argument(const std::string& path);
+
+  // By what name DuckDB opens the index of a run: the version that the views made so far read, if any does.
+  std::string index_file(const std::string& run_id) const;
 
   // The runs that the views made so far leave out, because they cannot be read: run_id -> why.
   const std::map<std::string, Status>& left_out() const { return tables_.left_out(); }

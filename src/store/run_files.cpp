@@ -41,21 +41,21 @@ bool is_run_file(const RunDescription::File& entry, std::string_view bytes) {
 }
 
 Status check_run_file(FileSystem& files, const std::string& run_path, const RunDescription& description,
-                      std::string_view name, FileCheck check) {
+                      std::string_view name, FileCheck check, const std::string& opened) {
   const RunDescription::File* const entry = find_run_file(description, name);
   if (entry == nullptr) return Status();
-  if (check == FileCheck::digest) return read_run_file(files, run_path, description, name).status();
+  if (check == FileCheck::digest) return read_run_file(files, run_path, description, name, opened).status();
   const std::string path = join_path(run_path, name);
-  SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files.stamp(path));
+  SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files.stamp(opened.empty() ? path : opened));
   if (!stamp.has_value()) return missing(path);
   return is_size_of(*entry, stamp->size) ? Status() : other_bytes(path);
 }
 
 Result<std::string> read_run_file(FileSystem& files, const std::string& run_path, const RunDescription& description,
-                                  std::string_view name) {
+                                  std::string_view name, const std::string& opened) {
   const RunDescription::File* const entry = find_run_file(description, name);
   const std::string path = join_path(run_path, name);
-  Result<std::string> bytes = files.read_file(path);
+  Result<std::string> bytes = files.read_file(opened.empty() ? path : opened);
   if (entry == nullptr) return bytes;
   if (bytes.status().code() == StatusCode::not_found) return missing(path);
   if (bytes.ok() && !is_run_file(*entry, *bytes)) return other_bytes(path);

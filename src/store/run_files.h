@@ -24,13 +24,13 @@ RunDescription::FileVersion version_of(std::string_view bytes);
 bool is_run_file(const RunDescription::File& entry, std::string_view bytes);
 
 // A file beside run.json. Damaged, naming it, when it is not what run.json vouches for; fine when it vouches for none
-// of that name.
+// of that name. `opened`: where the file is read, if by another name than its own.
 Status check_run_file(FileSystem& files, const std::string& run_path, const RunDescription& description,
-                      std::string_view name, FileCheck check);
+                      std::string_view name, FileCheck check, const std::string& opened = "");
 
 // Its bytes. Damaged in the same cases; NotFound when run.json vouches for none of that name and there is none.
 Result<std::string> read_run_file(FileSystem& files, const std::string& run_path, const RunDescription& description,
-                                  std::string_view name);
+                                  std::string_view name, const std::string& opened = "");
 
 // run.json. NotFound when there is none; else as decode_run_description().
 Result<RunDescription> read_run_description(FileSystem& files, const std::string& run_path);

@@ -43,8 +43,27 @@ class HookedFileSystem : public FileSystem {
     return next().lock_file(path, wait);
   }
   Result<std::string> absolute_path(const std::string& path) override { return next().absolute_path(path); }
+  std::unique_ptr<PinnedFiles> reserve_pins(size_t count) override {
+    std::unique_ptr<PinnedFiles> pins = next().reserve_pins(count);
+    if (pins == nullptr) return nullptr;
+    return std::make_unique<HookedPins>(*this, std::move(pins));
+  }
 
  private:
+  class HookedPins : public PinnedFiles {
+   public:
+    HookedPins(HookedFileSystem& disk, std::unique_ptr<PinnedFiles> pins) : disk_(disk), pins_(std::move(pins)) {}
+    const std::vector<std::string>& names() const override { return pins_->names(); }
+    Status pin(size_t place, const std::string& path) override {
+      disk_.next();
+      return pins_->pin(place, path);
+    }
+
+   private:
+    HookedFileSystem& disk_;
+    std::unique_ptr<PinnedFiles> pins_;
+  };
+
   FileSystem& next() {
     if (call_) call_(count_);
     ++count_;
