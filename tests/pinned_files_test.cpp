@@ -128,7 +128,8 @@ TEST(PinnedQueries, AnEngineKeepsToTheVersionThatItLookedAt) {
   for (const char* run : {"run_1", "run_2"}) store.add_index(run, 3, {{"sharpe_ratio", "double", "[1, 2, 3]"}});
   const auto engine = SqlEngine::open(disk(), store.scope());
   ASSERT_TRUE(engine.ok());
-  const std::string sql = "SELECT run_id, count(*) AS n, sum(sharpe_ratio) AS s FROM strategies GROUP BY ALL ORDER BY 1";
+  const std::string sql =
+      "SELECT run_id, count(*) AS n, sum(sharpe_ratio) AS s FROM strategies GROUP BY ALL ORDER BY 1";
   const std::string first = ask(**engine, sql);
   ASSERT_EQ(first, "run_id,n,s\nrun_1,3,6.0\nrun_2,3,6.0\n");
   replace_index(store, "run_2", 5, {{"win_rate", "double", "[1, 2, 3, 4, 5]"}});
@@ -204,8 +205,9 @@ TEST(PinnedQueries, TellPathsAndNoNames) {
   EXPECT_EQ(ask(**engine, "SELECT count(*) AS n FROM strategies"), "n\n2\n");
   EXPECT_NE(notes.find(store.run_path("run_2") + "/strategy_index.parquet"), std::string::npos) << notes;
   EXPECT_EQ(notes.find("/proc/"), std::string::npos) << notes;
-  EXPECT_EQ(ask(**engine, "SELECT DISTINCT filename FROM read_parquet('run_1/strategy_index.parquet', filename = true)"),
-            "filename\n" + store.run_path("run_1") + "/strategy_index.parquet\n");
+  EXPECT_EQ(
+      ask(**engine, "SELECT DISTINCT filename FROM read_parquet('run_1/strategy_index.parquet', filename = true)"),
+      "filename\n" + store.run_path("run_1") + "/strategy_index.parquet\n");
   EXPECT_EQ(ask(**engine, "SELECT run_id FROM strategies WHERE strategy_id = 'strategy_1'"), "run_id\nrun_1\n");
 
   // A fault that shows only when the rows are read: the page after the magic number.
@@ -230,8 +232,8 @@ TEST(PinnedQueries, OpenFilesOfTheProcessStayOutOfReach) {
   ASSERT_GE(std::min(file, folder), 0);
   const std::string number = std::to_string(file);
   const std::string in_folder = "fd/" + std::to_string(folder) + "/outside.parquet";
-  std::vector<std::string> paths = {"/dev/fd/" + number, "/proc/self/fd/../fd/" + number,
-                                    "/proc/self/root" + outside, "/proc/" + std::to_string(::getpid()) + "/fd/" + number};
+  std::vector<std::string> paths = {"/dev/fd/" + number, "/proc/self/fd/../fd/" + number, "/proc/self/root" + outside,
+                                    "/proc/" + std::to_string(::getpid()) + "/fd/" + number};
   for (const std::string tree : {"/proc/self/", "/proc/thread-self/", "//proc/self/", "/proc/./self/"}) {
     for (const std::string& rest : {"fd/" + number, "task/../fd/" + number, in_folder, std::string("fd/*"),
                                     std::string("fd/**"), "fd/[" + number + "]", std::string("environ")}) {
@@ -243,8 +245,8 @@ TEST(PinnedQueries, OpenFilesOfTheProcessStayOutOfReach) {
   ASSERT_EQ(ask(**engine, "SELECT count(*) AS n FROM strategies"), "n\n2\n");
   for (const std::string& path : paths) {
     for (const std::string& source :
-         {"'" + path + "'", "read_parquet('" + path + "')", "read_parquet(['" + path + "'])", "read_text('" + path + "')",
-          "read_blob('" + path + "')", "read_csv('" + path + "')", "glob('" + path + "')",
+         {"'" + path + "'", "read_parquet('" + path + "')", "read_parquet(['" + path + "'])",
+          "read_text('" + path + "')", "read_blob('" + path + "')", "read_csv('" + path + "')", "glob('" + path + "')",
           "read_parquet(concat('" + path + "', ''))", "read_text('/' || substr('" + path + "', 2))",
           "parquet_metadata('" + path + "')", "(SELECT 1) t, read_parquet(concat('" + path + "', t.\"1\"))"}) {
       const std::string answer = ask(**engine, "SELECT * FROM " + source);

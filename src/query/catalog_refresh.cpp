@@ -16,8 +16,7 @@ namespace {
 
 constexpr const char* kLockName = "refresh.lock";
 
-// Indexes and components of new runs. Of the others, and of what is told of a run that was replaced meanwhile, see
-// have_runs_changed().
+// Files of new runs. One beyond them that is replaced while it is read makes the refresh begin again.
 constexpr size_t kMostPinned = 256;
 
 std::string text_list(std::span<const std::string> texts) {

@@ -711,7 +711,8 @@ Status DuckDbDatabase::open(const Options& options) {
   // Of /proc/self/fd these names and no other: all that the process has open stands there.
   const std::vector<std::string> names = pinned_ == nullptr ? std::vector<std::string>() : pinned_->names();
   return run_sql(connection.get(), "SET allowed_directories = " + list(*options.allowed_directories) +
-                                       "; SET allowed_paths = " + list(names) + "; SET enable_external_access = false; SET lock_configuration = true");
+                                       "; SET allowed_paths = " + list(names) +
+                                       "; SET enable_external_access = false; SET lock_configuration = true");
 }
 
 Result<std::shared_ptr<Connection>> DuckDbDatabase::connect() {

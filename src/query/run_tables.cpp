@@ -40,8 +40,7 @@ Result<std::optional<RunDescription>> RunTables::describe(const RunLocation& run
 }
 
 // A file as it is opened, and what run.json says of it.
-Status RunTables::compare(const RunLocation& run, const std::string& name, const std::string& opened,
-                          FileCheck check) {
+Status RunTables::compare(const RunLocation& run, const std::string& name, const std::string& opened, FileCheck check) {
   const auto compare = [&]() -> Status {
     SB_ASSIGN_OR_RETURN(const std::optional<RunDescription> description, describe(run));
     if (!description.has_value()) return Status();
@@ -175,9 +174,8 @@ void RunTables::read_through(Connection& connection, std::span<const RunLocation
       const std::string file = known_file(run.run_id, file_of(table));
       const Result<bool> exists = files_.file_exists(file);
       if (table == RunTable::components && exists.ok() && !*exists) continue;
-      const Result<TextRows> rows =
-          connection.fetch("SELECT max(hash(t))::VARCHAR FROM " +
-                           read_parquet_sql(std::vector{escape_glob(file)}, "") + " t");
+      const Result<TextRows> rows = connection.fetch("SELECT max(hash(t))::VARCHAR FROM " +
+                                                     read_parquet_sql(std::vector{escape_glob(file)}, "") + " t");
       if (!rows.ok()) leave_out(run.run_id, rows.status());
     }
   }

@@ -92,7 +92,8 @@ std::string metrics_sql(const std::string& store_directory, const std::string& s
   }
   return sql + " UNION ALL SELECT s.run_id, m.metric_set, s.trace_id, " + columns + " FROM (SELECT *, " +
          choose_sql("filename", run_ids, run_id_of_file(store_directory)) + " AS run_id, " +
-         choose_sql("filename", names, "parse_filename(filename, true)") + " AS metric_set FROM " + read_parquet_sql(files, ", filename = true") + ") m JOIN (" + strategies_sql +
+         choose_sql("filename", names, "parse_filename(filename, true)") + " AS metric_set FROM " +
+         read_parquet_sql(files, ", filename = true") + ") m JOIN (" + strategies_sql +
          ") s ON s.run_id = m.run_id AND s.trace_id = m.trace_id WHERE m.metrics_definition IS NOT NULL";
 }
 

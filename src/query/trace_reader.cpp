@@ -37,12 +37,9 @@ struct TraceReader::TraceFile {
   bool is_label = false;  // val is text
 };
 
-Result<std::shared_ptr<const TraceReader>> TraceReader::open(FileSystem& files, QueryPaths paths,
-                                                             const std::string& store_path,
-                                                             const std::vector<RunLocation>& runs,
-                                                             const IndexFile& index_file,
-                                                             std::map<std::string, Status> left_out,
-                                                             Connection& connection) {
+Result<std::shared_ptr<const TraceReader>> TraceReader::open(
+    FileSystem& files, QueryPaths paths, const std::string& store_path, const std::vector<RunLocation>& runs,
+    const IndexFile& index_file, std::map<std::string, Status> left_out, Connection& connection) {
   auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths), std::move(left_out)));
   SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, index_file, connection));
   return std::shared_ptr<const TraceReader>(std::move(reader));

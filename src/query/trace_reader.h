@@ -24,12 +24,9 @@ class TraceReader {
   using IndexFile = std::function<std::string(const std::string& run_id)>;
   // `index_file`: by what name DuckDB opens the index of a run. `left_out`: runs that cannot be read, and why. A path
   // into one of them is an error.
-  static Result<std::shared_ptr<const TraceReader>> open(FileSystem& files, QueryPaths paths,
-                                                         const std::string& store_path,
-                                                         const std::vector<RunLocation>& runs,
-                                                         const IndexFile& index_file,
-                                                         std::map<std::string, Status> left_out,
-                                                         Connection& connection);
+  static Result<std::shared_ptr<const TraceReader>> open(
+      FileSystem& files, QueryPaths paths, const std::string& store_path, const std::vector<RunLocation>& runs,
+      const IndexFile& index_file, std::map<std::string, Status> left_out, Connection& connection);
 
   // The columns that a statement does not use that has no other words than these (StatementNames::words).
   std::set<std::string> unused_columns(const std::optional<std::set<std::string>>& words) const;

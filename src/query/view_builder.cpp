@@ -288,8 +288,8 @@ Result<std::string> ViewBuilder::metrics(const std::string& strategies_sql) {
     for (const RunDescription::File& entry : description->files) {
       const std::optional<std::string> name = metric_set_name(entry.path);
       if (!name.has_value()) continue;
-      Result<std::string> file =
-          tables_.checked_file({.run_id = run.run_id, .path = run_directory(run.run_id)}, entry.path, FileCheck::digest);
+      Result<std::string> file = tables_.checked_file({.run_id = run.run_id, .path = run_directory(run.run_id)},
+                                                      entry.path, FileCheck::digest);
       if (!file.ok()) return file.status().with("; or make it anew: signalbook analyze");
       const std::string path = join_path(run_directory(run.run_id), entry.path);
       SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(*file));

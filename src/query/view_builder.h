@@ -34,7 +34,10 @@ class ViewBuilder {
   };
 
   ViewBuilder(FileSystem& files, Place place, QueryPaths paths, std::shared_ptr<PinnedPaths> pinned)
-      : files_(files), tables_(files, place.store_path, std::move(pinned)), place_(std::move(place)), paths_(std::move(paths)) {}
+      : files_(files),
+        tables_(files, place.store_path, std::move(pinned)),
+        place_(std::move(place)),
+        paths_(std::move(paths)) {}
 
   // The views of our own, in lowercase.
   static const std::vector<std::string>& view_names();
