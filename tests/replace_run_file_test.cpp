@@ -46,13 +46,15 @@ std::string version_in(const std::vector<IndexRow>& rows) {
   return rows.front().aliases.empty() ? "" : rows.front().aliases.front();
 }
 
+// A set of figures of the run's traces with this text in it.
 std::string metric_set(const std::string& version) {
-  Table table;
-  TableColumn& column = table.columns.emplace_back();
-  column.name = "version";
-  column.type = ColumnType::text;
-  column.append_text(version);
-  return encode_table_file(table).value();
+  static const std::vector<IndexRow> rows = [] {
+    CrashDisk disk = committed_run();
+    return RunReader::open(disk, kRun).value()->rows();
+  }();
+  MetricSet set(rows.size());
+  set.set_definition(0, version);
+  return encode_metric_set(set, rows).value();
 }
 
 // Everything is done under the run's lock, as whoever replaces files does it.
@@ -162,7 +164,7 @@ std::string read_set(FileSystem& files) {
   if (!found.ok()) return "error: " + found.status().message();
   if (find_run_file(found->description, kSet) == nullptr) return "none";
   const auto table = decode_table_file(found->bytes, kSet);
-  return table.ok() ? table->columns.front().texts.front() : "error: " + table.status().message();
+  return table.ok() ? table->find("metrics_definition")->texts.front() : "error: " + table.status().message();
 }
 
 std::string inspect(FileSystem& files) {

@@ -83,8 +83,10 @@ Result<MetricsKernel> MetricsKernel::make(const PriceSeries& series, const Metri
   if (!std::isfinite(options.cost) || options.cost < 0) {
     return Status::invalid(fmt::format("a cost of {} a side: give 0 or more", options.cost));
   }
-  if (!is_positive(options.capital)) return Status::invalid(fmt::format("a capital of {}", options.capital));
-  if (!is_positive(options.bars_per_year)) return Status::invalid(fmt::format("{} bars a year", options.bars_per_year));
+  if (!is_positive(options.capital))
+    return Status::invalid(fmt::format("a capital of {}: give an amount above 0", options.capital));
+  if (!is_positive(options.bars_per_year))
+    return Status::invalid(fmt::format("{} bars a year: give a number above 0", options.bars_per_year));
   if (!std::isfinite(options.risk_free_rate) || options.risk_free_rate <= -1) {
     return Status::invalid(fmt::format("a risk-free rate of {} a year: 0.03 is 3%", options.risk_free_rate));
   }

@@ -36,6 +36,7 @@ std::optional<double> NamedMetric::of(const Metrics& metrics) const {
 }
 
 std::optional<double> NamedMetric::score(const Metrics& metrics) const {
+  if (metrics.trade_count.value_or(0) == 0) return std::nullopt;
   std::optional<double> value = of(metrics);
   if (value && is_smaller_better_) *value = -*value;
   return value;

@@ -70,8 +70,15 @@ Result<AnalyzeQuestion> find_question(const AnalyzeCommandOptions& options) {
     const StrategyFilter& filter = options.filter;
     const bool is_chosen = !filter.type.empty() || !filter.parameters.empty() || !filter.where.empty() ||
                            !options.symbol.empty() || !options.timeframe.empty();
-    SB_RETURN_IF_ERROR(
-        belongs_to(is_chosen, "A choice of strategies", "a question; figures are of all of a run,", false));
+    if (is_chosen) {
+      return Status::invalid(
+          "--type, --param, --where, --symbol and --timeframe choose strategies for a question, such as --trials; "
+          "figures "
+          "are computed of all traces of a run");
+    }
+    if (!options.drop.empty() && (has_terms(options) || !options.name.empty())) {
+      return Status::invalid("--drop removes a set and computes nothing; leave out cost, window, exits and --name");
+    }
     SB_RETURN_IF_ERROR(belongs_to(options.common.limit >= 0, "--limit", "a question", false));
     SB_RETURN_IF_ERROR(belongs_to(options.common.format != "table", "--format", "a question", false));
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -13,7 +14,7 @@
 #include "cli/metric_terms_input.h"
 #include "cli/sort_table.h"
 #include "cli/study_scope.h"
-#include "query/sql_engine.h"
+#include "store/store.h"
 #include "study/trials.h"
 
 namespace signalbook::cli {
@@ -24,35 +25,66 @@ constexpr int64_t kRowsOfTable = 10;
 
 // ---- The store around what is looked at
 
-// The store, and whether all of its runs are meant.
-struct Surroundings {
-  std::string store_path;
-  bool is_all = false;
+// A strategy that did the same in several runs was tried once.
+using TrialKey = std::pair<Digest, TraceHash>;
+TrialKey key_of(const IndexRow& row) { return {row.strategy_digest, row.trace_hash}; }
+
+// Every strategy of the store that was tried on the bars of those asked about, and which those are. Choosing some of
+// many makes nobody luckier: the others stay trials, with their Sharpe ratios.
+struct TriedStrategies {
+  StudyScope study;
+  std::set<TrialKey> asked_about;
+  int64_t broken_off_count = 0;  // others that cannot be held against them, and were tried all the same
+
+  int64_t other_count() const {
+    return static_cast<int64_t>(study.feed.traces.size() - asked_about.size()) + broken_off_count;
+  }
 };
 
-Result<Surroundings> find_surroundings(const AnalyzeCommandOptions& options) {
-  CommonOptions common = options.common;
-  if (!options.path.empty()) {
-    SB_ASSIGN_OR_RETURN(common.store, find_run_directory(options.path, options.common));
+Status open_other_runs(StudyScope& study, const CommonOptions& options) {
+  std::set<std::string> known;
+  for (const auto& [run, run_id] : study.run_ids) known.insert(run_id);
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, list_runs(posix_file_system(), study.store_path));
+  for (const RunLocation& run : runs) {
+    if (known.contains(run.run_id)) continue;
+    Result<std::unique_ptr<RunReader>> reader = RunReader::open(posix_file_system(), run.path);
+    if (!reader.ok()) {
+      print_note(options, "its strategies are not counted as trials: " + reader.status().message());
+      continue;
+    }
+    study.runs.push_back(std::move(reader).value());
+    study.run_ids.emplace(study.runs.back().get(), run.run_id);
   }
-  SB_ASSIGN_OR_RETURN(const Scope scope, find_scope(common));
-  return Surroundings{.store_path = scope.store_path, .is_all = !scope.run_path && options.runs.empty()};
+  return Status();
 }
 
-// Strategies of the store that were tried on the same bars and are not among the traces of the feed. The same strategy
-// with the same trace is one, wherever it stands.
-Result<int64_t> count_elsewhere(const FeedTraces& feed, const Surroundings& around, const CommonOptions& options) {
-  // Runs that cannot be read have been named already where all are meant.
-  CommonOptions engine_options = options;
-  engine_options.quiet = options.quiet || around.is_all;
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine,
-                      open_engine({.store_path = around.store_path, .run_path = {}}, engine_options));
-  SB_ASSIGN_OR_RETURN(
-      const Table table,
-      ask(*engine, fmt::format("SELECT count(*) FROM (SELECT DISTINCT strategy_digest, trace_hash FROM strategies "
-                               "WHERE kind = 'signal' AND data_id = '{}')",
-                               feed.data_id)));
-  return std::max<int64_t>(table.columns[0].integers[0] - static_cast<int64_t>(feed.traces.size()), 0);
+Result<TriedStrategies> read_tried_strategies(const AnalyzeCommandOptions& options, const StudyControl& control) {
+  TriedStrategies tried;
+  StudyScope& study = tried.study;
+  SB_ASSIGN_OR_RETURN(study, read_study_scope(options, control));
+  for (const FeedTrace& trace : study.feed.traces) tried.asked_about.insert(key_of(*trace.row));
+  SB_RETURN_IF_ERROR(open_other_runs(study, options.common));
+  const auto is_other = [&](const IndexRow& row) {
+    return row.kind == SignalKind::number && row.data_id == study.feed.data_id && row.symbol == study.feed.symbol &&
+           row.timeframe == study.feed.timeframe && row.change_count > 0 && !tried.asked_about.contains(key_of(row));
+  };
+  const bool has_others =
+      std::ranges::any_of(study.runs, [&](const auto& run) { return std::ranges::any_of(run->rows(), is_other); });
+  if (!has_others) return tried;
+  const FeedChoice same_bars = {.symbol = study.feed.symbol,
+                                .timeframe = study.feed.timeframe,
+                                .data_id = study.feed.data_id,
+                                .bar_count = study.feed.bar_count};
+  study.feed = FeedTraces();
+  SB_ASSIGN_OR_RETURN(study.feed, read_feed_traces(study.readers(), same_bars, control));
+  // One that is whole in another run is no other trial.
+  std::set<Digest> whole, broken_off;
+  for (const FeedTrace& trace : study.feed.traces) whole.insert(trace.row->strategy_digest);
+  for (const IndexRow* const row : study.feed.left_out) {
+    if (!whole.contains(row->strategy_digest)) broken_off.insert(row->strategy_digest);
+  }
+  tried.broken_off_count = static_cast<int64_t>(broken_off.size());
+  return tried;
 }
 
 // ---- What is said of it
@@ -112,12 +144,13 @@ std::string luck_text(const TrialStudy& study, const Trial& best) {
 }
 
 std::string verdict_text(const FeedTraces& feed, const TrialStudy& study) {
-  const auto count = count_of(static_cast<int64_t>(feed.traces.size()), "strategy", "strategies");
+  const auto count = count_of(static_cast<int64_t>(study.trials.size()), "strategy", "strategies");
   const Trial* const best = study.best();
   if (best == nullptr) return fmt::format("Of {} none has returns that vary, so there is no best.", count);
   const IndexRow& row = *feed.traces[best->trace].row;
   std::string text = fmt::format("The best of {}, {}, has a Sharpe ratio of {:.2f}{}.", count, row.strategy_id,
                                  *best->sharpe_ratio, luck_text(study, *best));
+  if (best->is_ruined) text += " It lost all of its equity on the way.";
   if (const auto& around = best->neighbourhood; around && around->shape) {
     const bool is_one = around->neighbours.size() == 1;
     text += fmt::format(
@@ -127,9 +160,10 @@ std::string verdict_text(const FeedTraces& feed, const TrialStudy& study) {
   }
   if (study.overfitting_probability) {
     text += fmt::format(
-        " Chosen on half of the bars, the best is no better than the median on the others in {:.0f}% of the splits "
+        " Chosen on half of the bars, the best{} is no better than the median on the others in {:.0f}% of the splits "
         "(PBO), and loses there in {:.0f}%.",
-        *study.overfitting_probability * 100, *study.loss_probability * 100);
+        study.trials.size() < feed.traces.size() ? " of all" : "", *study.overfitting_probability * 100,
+        *study.loss_probability * 100);
   }
   return text;
 }
@@ -206,14 +240,16 @@ Table summary_table(const StudyScope& scope, const TrialStudy& study, const Anal
     append(table.add(name, ColumnType::real), value);
   };
   const FeedTraces& feed = scope.feed;
-  const auto strategies = static_cast<int64_t>(feed.traces.size());
+  const auto strategies = static_cast<int64_t>(study.trials.size());
+  const auto varying =
+      std::ranges::count_if(study.trials, [](const Trial& trial) { return trial.sharpe_ratio.has_value(); });
   text("symbol", feed.symbol);
   text("timeframe", feed.timeframe);
   text("data_id", feed.data_id);
   count("bar_count", study.window.size());
   real("bars_per_year", study.bars_per_year);
   count("strategies", strategies);
-  count("without_variance", strategies - study.own_trials);
+  count("without_variance", strategies - varying);
   count("trials", study.trial_count);
   count("implied_trials", study.implied_trials);
   count("clusters", study.clusters);
@@ -260,16 +296,11 @@ void print_figures(Table summary) {
   }
 }
 
-void print_notes(const FeedTraces& feed, const TrialStudy& study, int64_t elsewhere, const std::string& store_path,
-                 const AnalyzeCommandOptions& options) {
-  const int64_t others = elsewhere - static_cast<int64_t>(feed.left_out.size());
-  if (others > 0) {
+void print_notes(const TriedStrategies& tried, const TrialStudy& study, const AnalyzeCommandOptions& options) {
+  if (const int64_t others = tried.other_count(); others > 0) {
     print_note(options.common,
-               fmt::format("{} of the store on the same bars {}; signalbook analyze {} --trials looks at their Sharpe "
-                           "ratios as well",
-                           count_of(others, "more trace"),
-                           options.trial_count ? "would count as trials without --trial-count" : "count as trials",
-                           store_path));
+               fmt::format("{} of the store on the same bars {}", count_of(others, "more trace"),
+                           options.trial_count ? "would count as trials without --trial-count" : "count as trials"));
   }
   if (!study.no_overfitting.empty() && study.best() != nullptr) {
     print_note(options.common, "no probability of overfitting: " + study.no_overfitting);
@@ -287,9 +318,10 @@ Status answer_trials(const AnalyzeCommandOptions& options, const StudyControl& c
   TrialsOptions trials = {.block_count = options.blocks, .trial_count = options.trial_count, .control = control};
   SB_ASSIGN_OR_RETURN(trials.terms, read_metric_terms(options));
   if (trials.terms.without_bars) return Status::invalid("--trials needs bars: Sharpe ratios are not told by trades");
-  SB_ASSIGN_OR_RETURN(const StudyScope scope, read_study_scope(options, control));
-  SB_ASSIGN_OR_RETURN(const Surroundings around, find_surroundings(options));
-  SB_ASSIGN_OR_RETURN(trials.tried_elsewhere, count_elsewhere(scope.feed, around, options.common));
+  SB_ASSIGN_OR_RETURN(const TriedStrategies tried, read_tried_strategies(options, control));
+  const StudyScope& scope = tried.study;
+  trials.tried_elsewhere = tried.broken_off_count;
+  trials.is_asked_about = [&](const FeedTrace& trace) { return tried.asked_about.contains(key_of(*trace.row)); };
   SB_ASSIGN_OR_RETURN(const TrialStudy study, study_trials(scope.feed, trials));
 
   const Table summary = summary_table(scope, study, options);
@@ -310,7 +342,7 @@ Status answer_trials(const AnalyzeCommandOptions& options, const StudyControl& c
     SB_RETURN_IF_ERROR(print_table(options.summary ? summary : table, options.common));
     if (!options.summary) print_note(options.common, verdict);
   }
-  print_notes(scope.feed, study, trials.tried_elsewhere, around.store_path, options);
+  print_notes(tried, study, options);
   return Status();
 }
 

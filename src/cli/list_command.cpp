@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "analytics/named_metric.h"
 #include "cli/commands.h"
 #include "cli/find_strategy.h"
 #include "cli/parameter_filter.h"
@@ -179,6 +180,12 @@ Status run_list(const ListOptions& options) {
     if (column.starts_with("param_")) optional_columns.push_back(column);
   }
   optional_columns.insert(optional_columns.end(), std::begin(kOptionalColumns), std::end(kOptionalColumns));
+  if (!options.metrics.best.empty()) {
+    SB_ASSIGN_OR_RETURN(const NamedMetric best, NamedMetric::find(options.metrics.best));
+    if (std::ranges::find(optional_columns, best.name()) == optional_columns.end()) {
+      optional_columns.emplace_back(best.name());
+    }
+  }
   SB_ASSIGN_OR_RETURN(const Counts counts, count_listed(*engine, listed, optional_columns));
 
   std::vector<std::string> selected;
@@ -209,7 +216,7 @@ Status run_list(const ListOptions& options) {
   if (counts.rows == 0) {
     SB_RETURN_IF_ERROR(print_unknown_types(*engine, options));
   }
-  SB_RETURN_IF_ERROR(print_metric_notes(*engine, options.metrics, listed.relation, options.common));
+  SB_RETURN_IF_ERROR(print_metric_notes(*engine, options.metrics, listed.relation, listed.where(), options.common));
   const bool is_cut = options.common.limit >= 0 && counts.rows > options.common.limit;
   if (is_cut) {
     print_note(options.common,

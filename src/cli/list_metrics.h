@@ -30,8 +30,8 @@ Result<std::string> metric_order(const MetricFilter& filter);
 // has such a set.
 Result<std::string> metric_relation(SqlEngine& engine, const MetricFilter& filter);
 
-// Where nothing fits, or only some do: that figures have not been computed.
+// Where figures are missing, or those of the rows that are listed (`where`) were computed at several costs.
 Status print_metric_notes(SqlEngine& engine, const MetricFilter& filter, const std::string& relation,
-                          const CommonOptions& options);
+                          const std::string& where, const CommonOptions& options);
 
 }  // namespace signalbook::cli

@@ -10,6 +10,7 @@
 
 #include "cli/analyze_options.h"
 #include "cli/commands.h"
+#include "cli/number_check.h"
 #include "format/trace_schema.h"
 
 namespace signalbook::cli {
@@ -155,9 +156,10 @@ int run(int argc, char** argv) {
   command->add_option("--leaf", list.leaf,
                       "'bollinger_bands period=20 std_dev>=2': what contains such a leaf; * is any type");
   command->add_option("--best", list.metrics.best, "The best come first, by a metric such as sharpe_ratio");
-  command->add_option("--min-trades", list.metrics.min_trades, "Trades at the least")->check(CLI::NonNegativeNumber);
+  command->add_option("--min-trades", list.metrics.min_trades, "Trades at the least")
+      ->check(number_between(0, 1e15, "a number of trades: give 0 or more"));
   command->add_option("--max-drawdown", list.metrics.max_drawdown, "The deepest drawdown: 0.1 is 10%")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0, 1, "a fraction from 0 to 1: 0.1 is 10%"));
   command->add_option("--metrics", list.metrics.set, "The set of metrics that is meant (else that of the index)");
   add_runs(*command, list.runs);
   command->callback([&] { status = run_list(list); });
@@ -214,7 +216,7 @@ int run(int argc, char** argv) {
   command->add_flag("--dense", trace.dense, "Every bar, not only the changes");
   command->add_flag("--trades", trace.trades, "Its trades: entry, exit, return, the worst and the best on the way");
   command->add_option("--cost-bps", trace.cost_bps, "Of --trades: the cost of a side, in basis points")
-      ->check(CLI::Range(0.0, 10'000.0));
+      ->check(number_between(0, 10'000, "a number of basis points from 0 to 10,000"));
   command->add_option("--symbol", trace.symbol, "The feed, where there are several");
   command->add_option("--timeframe", trace.timeframe, "The feed, where there are several");
   add_store(*command, trace.common);
@@ -224,6 +226,7 @@ int run(int argc, char** argv) {
   AnalyzeCommandOptions analyze;
   command = app.add_subcommand("analyze", "Compute what the strategies of a run or store would have earned");
   add_analyze_options(*command, analyze);
+  add_output(*command, analyze.common);
   add_runs(*command, analyze.runs);
   command->callback([&] { status = run_analyze(analyze, &interrupted_by); });
 

@@ -43,8 +43,8 @@ Result<MetricTerms> read_metric_terms(const AnalyzeCommandOptions& options) {
   if (terms.from && terms.to && *terms.from >= *terms.to) {
     return Status::invalid(fmt::format("--to {} comes before --from {}", options.to, options.from));
   }
-  if (terms.exits.slippage > 0 && !terms.has_exits()) {
-    return Status::invalid("--slippage-bps is that of --stop or --trail; give one of them");
+  if (terms.exits.slippage > 0 && terms.exits.stop == 0 && terms.exits.trail == 0) {
+    return Status::invalid("--slippage-bps is that of --stop or --trail (a target does not slip); give one of them");
   }
   const bool needs_bars = terms.has_window() || terms.has_exits() || options.bars_per_year ||
                           options.capital != MetricTerms().capital || options.risk_free_rate != 0;

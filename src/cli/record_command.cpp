@@ -139,6 +139,16 @@ void print_summary(const std::string& run_path, const RunSummary& summary, doubl
             format_size(summary.file_bytes), seconds);
 }
 
+// The run is there whatever comes of it.
+Status analyze_recorded(const std::string& run_path, const RecordOptions& options, int* interrupted_by) {
+  const Status status = run_analyze({.common = {.quiet = options.quiet}, .path = run_path}, interrupted_by);
+  if (status.code() == StatusCode::not_found) {  // classifiers alone
+    if (!options.quiet) say_on_stderr("signalbook: no metrics: " + status.message());
+    return Status();
+  }
+  return status.with(fmt::format("; {} is recorded, without metrics", run_path));
+}
+
 std::string describe_rows(int64_t count) {
   return count == 0 ? "what was recorded is durable"
                     : fmt::format("{} {} durable", count, count == 1 ? "row is" : "rows are");
@@ -182,7 +192,7 @@ Status run_record(const RecordOptions& options, int* interrupted_by) {
       if (!options.quiet) print_summary(request.run_path, outcome.summary, seconds.count());
       if (!options.analyze) break;
       interrupt.reset();  // the analysis has its own
-      return run_analyze({.common = {.quiet = options.quiet}, .path = request.run_path}, interrupted_by);
+      return analyze_recorded(request.run_path, options, interrupted_by);
     }
   }
   return Status();

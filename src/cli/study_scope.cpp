@@ -60,6 +60,11 @@ void print_left_out(const FeedTraces& feed, const CommonOptions& options) {
                                     count_of(static_cast<int64_t>(feed.left_out.size()), "trace"), feed.bar_count,
                                     feed.left_out.size() == 1 ? "is" : "are", feed.left_out.front()->strategy_id));
   }
+  if (feed.silent_count > 0) {
+    print_note(options, fmt::format("{} said nothing on any bar and {} left out",
+                                    count_of(feed.silent_count, "trace has", "traces have"),
+                                    feed.silent_count == 1 ? "is" : "are"));
+  }
   if (feed.repeated_count > 0) {
     print_note(options, fmt::format("{} in several runs count once", count_of(feed.repeated_count, "trace")));
   }

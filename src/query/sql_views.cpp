@@ -94,7 +94,7 @@ std::string metrics_sql(const std::string& store_directory, const std::string& s
          choose_sql("filename", run_ids, run_id_of_file(store_directory)) + " AS run_id, " +
          choose_sql("filename", names, "parse_filename(filename, true)") + " AS metric_set FROM " +
          read_parquet_sql(files, ", filename = true") + ") m JOIN (" + strategies_sql +
-         ") s ON s.run_id = m.run_id AND s.trace_id = m.trace_id WHERE m.metrics_definition IS NOT NULL";
+         ") s ON s.run_id = m.run_id AND s.run_trace_path = m.trace_path WHERE m.metrics_definition IS NOT NULL";
 }
 
 // ---- bars and runs --------------------------------------------------------------------------------------------------

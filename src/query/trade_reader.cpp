@@ -149,14 +149,14 @@ Result<Table> TradeReader::trades_of(const Call& call) {
   const std::string path = join_path(call.run_path, call.row.trace_path);
   SB_RETURN_IF_ERROR(check_place(path));
   const Result<Trace> trace = traces->read(call.row);
-  if (trace.status().code() == StatusCode::not_found) {
-    return Status::damaged(path + ": the trace is missing; restore it from a copy");
-  }
   SB_RETURN_IF_ERROR(trace.status());
-  SB_ASSIGN_OR_RETURN(const std::shared_ptr<const TradePrices> prices, prices_of(call.run_path, call.row));
+  const Result<std::shared_ptr<const TradePrices>> found = prices_of(call.run_path, call.row);
+  const std::string place = fmt::format("{}: strategy {}", call.run_path, call.row.strategy_id);
+  if (!found.ok()) return found.status().at(place);
+  const std::shared_ptr<const TradePrices>& prices = *found;
   constexpr double kBasisPoint = 1e-4;
   const Result<std::vector<Trade>> trades = trades_of_trace(*trace, *prices, call.cost_bps * kBasisPoint);
-  if (!trades.ok()) return trades.status().at(fmt::format("{}: strategy {}", call.run_path, call.row.strategy_id));
+  if (!trades.ok()) return trades.status().at(place);
   return numbered(trade_table(*trades, prices->ts()));
 }
 

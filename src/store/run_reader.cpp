@@ -46,7 +46,12 @@ class TraceFiles : public TraceStorage {
   std::string path_of(const IndexRow& row) const { return join_path(run_path_, row.trace_path); }
 
   Result<std::string> read_bytes(const IndexRow& row) {
-    SB_ASSIGN_OR_RETURN(std::string bytes, files_.read_file(path_of(row)));
+    Result<std::string> read = files_.read_file(path_of(row));
+    if (read.status().code() == StatusCode::not_found) {
+      return Status::damaged(
+          fmt::format("{}: the trace is missing (strategy {}); restore it from a copy", path_of(row), row.strategy_id));
+    }
+    SB_ASSIGN_OR_RETURN(std::string bytes, std::move(read));
     if (static_cast<int64_t>(bytes.size()) != row.file_size || sha256(bytes) != row.file_sha256) {
       return Status::damaged(
           fmt::format("{}: not the bytes that were recorded (strategy {})", path_of(row), row.strategy_id));

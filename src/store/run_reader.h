@@ -19,7 +19,7 @@ namespace signalbook {
 class TraceStorage {
  public:
   virtual ~TraceStorage() = default;
-  // NotFound or Damaged, naming the file, when the trace is not what the index says.
+  // Damaged, naming the file, when the trace is missing or not what the index says.
   virtual Result<Trace> read(const IndexRow& row) = 0;
   // The same of what an analysis needs, several times as fast; px only where asked for.
   virtual Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) = 0;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "format/file_names.h"
@@ -51,13 +52,18 @@ class Analysis {
   Status write();
 
   const std::vector<IndexRow>& rows() const { return run_->rows(); }
-  const FeedMetrics& metrics_of(const IndexRow& row) const { return *feeds_.at(row.data_id).metrics; }
+  const FeedMetrics* metrics_of(const IndexRow& row) const { return feeds_.at(row.data_id).metrics.get(); }
+  std::optional<std::string> definition_of(const IndexRow& row) const {
+    const FeedMetrics* const metrics = metrics_of(row);
+    return metrics == nullptr ? std::nullopt : metrics->definition(row.bar_count);
+  }
 
   FileSystem& files_;
   const std::string& run_path_;
   const AnalyzeOptions& options_;
   std::unique_ptr<RunReader> run_;
-  std::map<std::string, Feed> feeds_;  // by data_id
+  std::map<std::string, Feed> feeds_;  // by data_id; without metrics where no bar lies in the window
+  Status no_bars_;                     // why the first of these has none
   MetricSet figures_;
   AnalyzeReport report_;
 };
@@ -74,8 +80,14 @@ Status Analysis::prepare_feeds() {
       feed.bars = std::make_unique<Bars>(std::move(bars).value());
     }
     Result<std::unique_ptr<FeedMetrics>> metrics = FeedMetrics::make(feed.bars.get(), options_.terms);
-    if (!metrics.ok()) return metrics.status().at(fmt::format("{}: {} {}", run_path_, row.symbol, row.timeframe));
-    feed.metrics = std::move(metrics).value();
+    // Of several feeds some may have no bar in that time.
+    if (metrics.status().code() == StatusCode::not_found) {
+      if (no_bars_.ok()) no_bars_ = metrics.status().at(run_path_);
+    } else if (!metrics.ok()) {
+      return metrics.status().at(fmt::format("{}: {} {}", run_path_, row.symbol, row.timeframe));
+    } else {
+      feed.metrics = std::move(metrics).value();
+    }
     feeds_.emplace(row.data_id, std::move(feed));
   }
   return Status();
@@ -88,7 +100,7 @@ void Analysis::define_figures() {
     const IndexRow& row = rows()[i];
     if (row.kind != SignalKind::number) {
       ++report_.classifier_count;
-    } else if (const auto definition = metrics_of(row).definition(row.bar_count)) {
+    } else if (const auto definition = definition_of(row)) {
       figures_.set_definition(i, *definition);
       ++report_.trace_count;
     } else {
@@ -98,6 +110,7 @@ void Analysis::define_figures() {
 }
 
 Status Analysis::nothing_to_compute() const {
+  if (!no_bars_.ok()) return no_bars_;
   return Status::not_found(report_.outside_count > 0
                                ? fmt::format("{}: every trace ends before that time begins", run_path_)
                                : fmt::format("{} has no signals, only classifiers, which earn nothing", run_path_));
@@ -146,7 +159,7 @@ Status Analysis::compute() {
     if (figures_.definition(i) == nullptr) return Status();
     const IndexRow& row = rows()[i];
     SB_ASSIGN_OR_RETURN(const TraceChanges trace, run_->read_changes(row, /*with_prices=*/true));
-    const Result<std::optional<Metrics>> figures = metrics_of(row).compute(trace, row.bar_count);
+    const Result<std::optional<Metrics>> figures = metrics_of(row)->compute(trace, row.bar_count);
     if (!figures.ok()) return figures.status().at(fmt::format("{}: strategy {}", row.trace_path, row.strategy_id));
     if (figures->has_value()) figures_.figures[i] = **figures;
     return Status();

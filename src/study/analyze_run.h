@@ -24,7 +24,7 @@ struct AnalyzeReport {
   std::string set_name;          // kIndexSet, or that of metrics/<name>.parquet
   int64_t trace_count = 0;       // that have figures now
   int64_t classifier_count = 0;  // labels, which earn nothing
-  int64_t outside_count = 0;     // traces that end before the window begins
+  int64_t outside_count = 0;     // traces without a bar in the window
   bool was_there = false;        // these very figures: nothing was read and nothing written
 };
 

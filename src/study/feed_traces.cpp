@@ -16,7 +16,8 @@ using FeedKey = std::tuple<std::string, std::string, std::string>;  // symbol, t
 
 bool is_chosen(const IndexRow& row, const FeedChoice& choice) {
   return (choice.symbol.empty() || choice.symbol == row.symbol) &&
-         (choice.timeframe.empty() || choice.timeframe == row.timeframe);
+         (choice.timeframe.empty() || choice.timeframe == row.timeframe) &&
+         (choice.data_id.empty() || choice.data_id == row.data_id);
 }
 
 Status several_feeds(const std::set<FeedKey>& feeds) {
@@ -49,12 +50,19 @@ Result<FeedTraces> read_feed_traces(std::span<RunReader* const> runs, const Feed
     for (const IndexRow& row : run->rows()) {
       if (row.kind != SignalKind::number || !is_chosen(row, choice) || (wanted && !wanted(*run, row))) continue;
       feeds.emplace(row.symbol, row.timeframe, row.data_id);
+      if (row.change_count == 0) {
+        ++feed.silent_count;
+        continue;
+      }
       if (known.emplace(row.strategy_digest, row.trace_hash).second) {
         chosen.emplace_back(run, &row);
       } else {
         ++feed.repeated_count;
       }
     }
+  }
+  if (chosen.empty() && feed.silent_count > 0) {
+    return Status::not_found("none of the signal traces that fit has said anything on any bar");
   }
   if (chosen.empty()) {
     return Status::not_found("no signal trace fits; signalbook list shows what is there (classifiers earn nothing)");
@@ -65,8 +73,9 @@ Result<FeedTraces> read_feed_traces(std::span<RunReader* const> runs, const Feed
   SB_ASSIGN_OR_RETURN(feed.bars, chosen.front().first->read_bars(feed.data_id));
   feed.bars_per_year = measure_bars_a_year(feed.bars.ts);
   for (const auto& [run, row] : chosen) feed.bar_count = std::max(feed.bar_count, row->bar_count);
+  feed.bar_count = choice.bar_count.value_or(feed.bar_count);
   std::erase_if(chosen, [&](const auto& trace) {
-    if (trace.second->bar_count == feed.bar_count) return false;
+    if (trace.second->bar_count >= feed.bar_count) return false;
     feed.left_out.push_back(trace.second);
     return true;
   });

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +19,9 @@ namespace signalbook {
 // Which feed of one or several runs is meant. Empty: whatever it is.
 struct FeedChoice {
   std::string symbol, timeframe;
+  std::string data_id = {};
+  // Traces that reach so far are looked at as far as that; nothing: as far as the longest.
+  std::optional<int64_t> bar_count = {};
 };
 
 // A trace as it is held in memory to be looked at beside others.
@@ -36,6 +41,7 @@ struct FeedTraces {
   int64_t bar_count = 0;
   std::vector<FeedTrace> traces;          // in the order of the runs and their indexes
   std::vector<const IndexRow*> left_out;  // they broke off earlier
+  int64_t silent_count = 0;               // have said nothing on any bar, and are not there
   int64_t repeated_count = 0;             // the same strategy with the same trace in a run before: there once
 };
 

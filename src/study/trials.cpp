@@ -84,6 +84,7 @@ class TrialsOfFeed {
     SB_RETURN_IF_ERROR(deflate());
     SB_RETURN_IF_ERROR(find_clusters());
     SB_RETURN_IF_ERROR(cross_validate());
+    std::erase_if(study_.trials, [&](const Trial& trial) { return !is_asked_about(trial.trace); });
     std::ranges::stable_sort(study_.trials, [](const Trial& a, const Trial& b) {
       if (!a.sharpe_ratio || !b.sharpe_ratio) return a.sharpe_ratio.has_value() && !b.sharpe_ratio;
       return *a.sharpe_ratio > *b.sharpe_ratio;
@@ -102,6 +103,10 @@ class TrialsOfFeed {
     std::vector<double> excess;    // a bar, over the risk-free return
     std::vector<double> standard;  // what it earned before costs, as MeanCorrelation takes it; empty: all equal
   };
+
+  bool is_asked_about(size_t trace) const {
+    return options_.is_asked_about == nullptr || options_.is_asked_about(feed_.traces[trace]);
+  }
 
   Status prepare();
   Status read_returns();
@@ -213,6 +218,7 @@ Status TrialsOfFeed::reduce(size_t i, Returns& returns) {
   std::optional<SharpeEstimate> estimate = sharpe_estimate(return_moments(returns.excess));
   if (!estimate) return Status();
   trial.sharpe_ratio = figures.sharpe_ratio;
+  trial.is_ruined = figures.total_return.value_or(0) <= -1;
   estimate->sharpe = *figures.sharpe_ratio / yearly_;
   estimates_[i] = estimate;
   narrow(wide_returns(*changes, series_, 0), 0, returns.standard);
@@ -223,11 +229,13 @@ Status TrialsOfFeed::reduce(size_t i, Returns& returns) {
 Status TrialsOfFeed::count_trials() {
   study_.own_trials = std::ranges::count_if(estimates_, [](const auto& estimate) { return estimate.has_value(); });
   study_.trial_count = options_.trial_count.value_or(study_.own_trials + options_.tried_elsewhere);
-  if (options_.trial_count && study_.trial_count < std::max<int64_t>(study_.own_trials, 1)) {
+  int64_t asked_count = 0;
+  for (size_t i = 0; i < estimates_.size(); ++i) asked_count += estimates_[i] && is_asked_about(i) ? 1 : 0;
+  if (options_.trial_count && study_.trial_count < std::max<int64_t>(asked_count, 1)) {
     return Status::invalid(
         fmt::format("{} trials, but {} strategies with returns that vary are looked at, and each of them was tried: "
                     "give their number or more, or choose fewer strategies",
-                    study_.trial_count, study_.own_trials));
+                    study_.trial_count, asked_count));
   }
   return Status();
 }

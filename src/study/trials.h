@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ namespace signalbook {
 struct TrialsOptions {
   MetricTerms terms;     // cost, window, risk-free rate, bars a year, exits
   int block_count = 16;  // of the cross-validation
+  // Of the traces given those that the question is about; all others are trials as well, and neighbours. None: all.
+  std::function<bool(const FeedTrace&)> is_asked_about = nullptr;
   // Strategies that were tried on the same bars and are not among the traces given: each is a trial more.
   int64_t tried_elsewhere = 0;
   // How many were tried in truth, in place of what can be counted.
@@ -37,13 +40,14 @@ struct Trial {
   std::optional<double> deflated_sharpe;       // against the luck of trial_count trials
   std::optional<double> minimum_track_record;  // returns until it were 95%, all else being as it is
   std::optional<Neighbourhood> neighbourhood;  // by Sharpe ratios; of places in FeedTraces::traces
+  bool is_ruined = false;                      // it lost all
 };
 
 struct TrialStudy {
   BarWindow window;          // bars of the feed
   int64_t return_count = 0;  // one less
   double bars_per_year = 0;
-  int64_t own_trials = 0;   // of the traces given, those that have a Sharpe ratio
+  int64_t own_trials = 0;   // of the traces given, asked about or not, those that have a Sharpe ratio
   int64_t trial_count = 0;  // what deflates: own_trials and those elsewhere, or as given
   std::optional<double> sharpe_variance;
   std::optional<double> expected_maximum;  // Sharpe ratio of the best of trial_count without any edge
@@ -56,15 +60,16 @@ struct TrialStudy {
   std::optional<double> overfitting_probability, loss_probability, degradation_slope;
   std::string no_overfitting;  // why these are nothing
 
-  std::vector<Trial> trials;  // of all traces, best first, those without a Sharpe ratio last
+  std::vector<Trial> trials;  // of the traces asked about, best first, those without a Sharpe ratio last
 
   // Nothing where none has a Sharpe ratio.
-  const Trial* best() const { return own_trials > 0 ? &trials.front() : nullptr; }
+  const Trial* best() const { return !trials.empty() && trials.front().sharpe_ratio ? &trials.front() : nullptr; }
 };
 
 inline constexpr int64_t kMostClustered = 4'000;  // 64 MB of correlations
 
-// Invalid for a number of blocks that is odd or not from 2 to 20, a trial_count below own_trials or below 1, and as
+// Invalid for a number of blocks that is odd or not from 2 to 20, a trial_count below 1 or below the number of those
+// asked about that have a Sharpe ratio, and as
 // MetricsKernel::make(); NotFound where no bar lies in the window or all traces end before it.
 // Besides the traces it holds about 16 MB of returns at a time, 32 * 2^(blocks / 2) bytes a strategy (13 MB for 1,640
 // and 16 blocks), and for the clusters a copy of the changes and 4 bytes a pair.

@@ -214,3 +214,10 @@ def test_of_no_composite_nothing_is_asked(workspace, signals):
     outcome = workspace.signalbook.ok("analyze", run, "--ensembles", "--format", "json")
     assert outcome.json == []
     assert "no strategy here has others inside it" in outcome.err
+
+
+def test_positions_have_no_cost(workspace, signals):
+    run = record(workspace, {"a": signals["a"]}, {"a": A})
+    for option in [["--cost-bps", "1"], ["--from", "2024-01-02"], ["--stop", "0.1"]]:
+        outcome = workspace.signalbook("analyze", run, "--ensembles", *option)
+        assert outcome.code == 2 and "leave out cost, window and exits" in outcome.err
