@@ -41,15 +41,16 @@ struct TriedStrategies {
   }
 };
 
-Status open_other_runs(StudyScope& study, const CommonOptions& options) {
-  std::set<std::string> known;
-  for (const auto& [run, run_id] : study.run_ids) known.insert(run_id);
+Status open_other_runs(StudyScope& study, const AnalyzeCommandOptions& options) {
+  std::set<std::string> known;  // those that cannot be read among them: they have been named
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> asked_about, find_analyzed_runs(options));
+  for (const RunLocation& run : asked_about) known.insert(run.run_id);
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, list_runs(posix_file_system(), study.store_path));
   for (const RunLocation& run : runs) {
     if (known.contains(run.run_id)) continue;
     Result<std::unique_ptr<RunReader>> reader = RunReader::open(posix_file_system(), run.path);
     if (!reader.ok()) {
-      print_note(options, "its strategies are not counted as trials: " + reader.status().message());
+      print_note(options.common, "left out: " + reader.status().message());
       continue;
     }
     study.runs.push_back(std::move(reader).value());
@@ -63,7 +64,7 @@ Result<TriedStrategies> read_tried_strategies(const AnalyzeCommandOptions& optio
   StudyScope& study = tried.study;
   SB_ASSIGN_OR_RETURN(study, read_study_scope(options, control));
   for (const FeedTrace& trace : study.feed.traces) tried.asked_about.insert(key_of(*trace.row));
-  SB_RETURN_IF_ERROR(open_other_runs(study, options.common));
+  SB_RETURN_IF_ERROR(open_other_runs(study, options));
   const auto is_other = [&](const IndexRow& row) {
     return row.kind == SignalKind::number && row.data_id == study.feed.data_id && row.symbol == study.feed.symbol &&
            row.timeframe == study.feed.timeframe && row.change_count > 0 && !tried.asked_about.contains(key_of(row));

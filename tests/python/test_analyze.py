@@ -225,9 +225,9 @@ def test_without_bars_trades_alone_are_told(run):
     "arguments, status, words",
     [
         (["results/none"], 1, "there is no run results/none"),
-        (["--capital", "0", "results/run_1"], 2, "a capital of 0"),
-        (["--bars-per-year", "-1", "results/run_1"], 2, "bars a year"),
-        (["--risk-free", "-1", "results/run_1"], 2, "risk-free rate"),
+        (["--capital", "0", "results/run_1"], 2, "--capital: 0 is not an amount above 0"),
+        (["--bars-per-year", "-1", "results/run_1"], 2, "--bars-per-year: -1 is not a number of bars above 0"),
+        (["--risk-free", "-1", "results/run_1"], 2, "--risk-free: -1 is not a rate a year above -1"),
         (["--cost-bps", "-1", "results/run_1"], 2, "--cost-bps"),
         (["--stop", "-0.1", "results/run_1"], 2, "--stop"),
         (["--slippage-bps", "1", "results/run_1"], 2, "--stop"),
@@ -283,3 +283,80 @@ def test_list_by_trades_and_drawdown(run):
     assert [row["strategy_id"] for row in calmest] == [
         row["strategy_id"] for row in sorted(rows, key=lambda row: row["annual_volatility"])
     ]
+
+
+def test_a_set_of_other_traces_leaves_a_rebuilt_run(run):
+    """Rows are numbered anew when a trace is lost: a set that goes by the old numbers would be others' figures."""
+    workspace, _ = run
+    say = workspace.signalbook
+    say.ok("analyze", "results/run_1")
+    say.ok("analyze", "results/run_1", "--cost-bps", "5")
+    lost = workspace.store / "run_1" / read_index(workspace.store / "run_1")[1]["trace_path"]
+    content = lost.read_bytes()
+    lost.write_bytes(b"x")
+    outcome = say("index", "rebuild", "results/run_1")
+    assert outcome.code == 3 and "cost5bp.parquet: its rows are not those of the index any more" in outcome.out
+    figures = "SELECT strategy_id, metric_set, turnover FROM metrics ORDER BY ALL"
+    with_others = rows_of(workspace, figures)
+    assert {row["metric_set"] for row in with_others} == {"index"} and len(with_others) == COUNT - 1
+    say.ok("analyze", "results/run_1", "--cost-bps", "5")
+    lost.write_bytes(content)
+    say.ok("index", "rebuild", "results/run_1")
+    assert {row["metric_set"] for row in rows_of(workspace, figures)} == {"index"}
+    say.ok("verify", "results", "--deep")
+    # Whoever was out has no figures yet; the next analysis is about all.
+    say.ok("analyze", "results/run_1")
+    for row in rows_of(workspace, figures):
+        assert (
+            row in with_others
+            or row["metric_set"] == "index"
+            and row["strategy_id"] not in {other["strategy_id"] for other in with_others}
+        )
+
+
+def test_of_several_feeds_those_with_bars_in_the_window_count(workspace):
+    early, late = make_bars(60), make_bars(60, start="2025-03-03T14:30:00")
+    signals = make_signals(60, 1)
+    rows = [(symbol, "5m", "strategy_0", bar, signals[bar, 0]) for symbol in ("SPY", "QQQ") for bar in range(60)]
+    names = ["symbol", "timeframe", "strategy_id", "idx", "val"]
+    workspace.record(
+        feeds={"SPY_5m": early, "QQQ_5m": late},
+        strategies=make_strategies(1),
+        signals=pa.table(dict(zip(names, map(list, zip(*rows))))),
+    )
+    outcome = workspace.signalbook.ok("analyze", "results/run_1", "--from", "2025-01-01", "--name", "late")
+    assert "1 trace in metric set late, 1 trace without a bar in that time" in outcome.out
+    assert [row["symbol"] for row in rows_of(workspace, "SELECT symbol FROM metrics")] == ["QQQ"]
+
+
+def test_list_says_when_costs_are_mixed(workspace):
+    signals, strategies = wide_table(make_signals(200, 2)), make_strategies(2)
+    for number, cost in [(1, 0), (2, 20)]:
+        workspace.record(run=f"run_{number}", signals=signals, strategies=strategies)
+        workspace.signalbook.ok("analyze", f"results/run_{number}", "--cost-bps", cost)
+    mixed = "figures at several costs stand beside each other here (0, 20 basis points a side)"
+    listed = workspace.signalbook.ok("list", "--best", "calmar_ratio", "--format", "json", cwd=workspace.store)
+    assert mixed in listed.err and "calmar_ratio" in listed.json[0]
+    alone = workspace.signalbook.ok("list", "--best", "calmar_ratio", "--run", "run_2", cwd=workspace.store)
+    assert "several costs" not in alone.err
+
+
+def test_a_recording_stays_when_its_analysis_fails(workspace):
+    bars = make_bars(50)
+    workspace.bars = bars.set_column(4, "close", pa.array([0.0] + bars["close"].to_pylist()[1:]))
+    outcome = workspace.attempt("--analyze", signals=wide_table(make_signals(50, 1)), strategies=make_strategies(1))
+    assert outcome.code == 2 and "bar 0: its close is 0" in outcome.err
+    assert "results/run_1 is recorded, without metrics" in outcome.err
+    workspace.signalbook.ok("verify", "results")
+    labels = workspace.attempt(
+        "--analyze", run="labels", signals=wide_table([["a"] * 50]), strategies=make_strategies(1)
+    )
+    assert labels.code == 0 and "no metrics: " in labels.err
+
+
+@pytest.mark.parametrize("option", ["--cost-bps", "--stop", "--target", "--trail", "--capital", "--risk-free"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "x"])
+def test_numbers_are_finite(run, option, value):
+    workspace, _ = run
+    outcome = workspace.signalbook("analyze", "results/run_1", option, value)
+    assert outcome.code == 2 and f"{option}: {value} is not" in outcome.err, outcome

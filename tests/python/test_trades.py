@@ -124,7 +124,9 @@ def test_the_view_is_equal_to_trace_trades(signalbook, tmp_path):
     """Of the store of examples: some of its strategies, or all where long tests are asked for."""
     store = tmp_path / "results"
     signalbook.ok("demo", "--store", store, "--quiet")
-    strategies = signalbook.query("SELECT run_id, strategy_id FROM strategies WHERE kind = 'signal' ORDER BY ALL", cwd=store)
+    strategies = signalbook.query(
+        "SELECT run_id, strategy_id FROM strategies WHERE kind = 'signal' ORDER BY ALL", cwd=store
+    )
     assert len(strategies) > 700
     step = 1 if os.environ.get("SIGNALBOOK_LONG_TESTS") else 40
     total = 0
