@@ -59,9 +59,9 @@ Status print_pairs(StudyScope& study, const MetricTerms& terms, Likeness likenes
       const auto [a, b] = pairs[next];
       append_strategy(table, 0, study, a);
       append_strategy(table, kStrategyColumns, study, b);
-      append_real(table.columns[2 * kStrategyColumns], relations.value.at(a, b));
+      table.columns[2 * kStrategyColumns].append_real(relations.value.at(a, b));
       if (likeness == Likeness::overlap) {
-        append_real(table.columns[2 * kStrategyColumns + 1], relations.same_side.at(a, b));
+        table.columns[2 * kStrategyColumns + 1].append_real(relations.same_side.at(a, b));
       }
     }
     return Status();
@@ -95,7 +95,7 @@ Status print_ensemble(StudyScope& study, const MetricTerms& terms, Likeness like
     append_strategy(table, 1, study, member.trace);
     table.columns[1 + kStrategyColumns].append_text(study.feed.traces[member.trace].row->strategy_type);
     table.columns[2 + kStrategyColumns].append_real(member.metric);
-    append_real(table.columns[3 + kStrategyColumns], member.highest_correlation);
+    table.columns[3 + kStrategyColumns].append_real(member.highest_correlation);
   }
   SB_RETURN_IF_ERROR(print_table(table, options.common));
   if (members.size() < choice.count) {

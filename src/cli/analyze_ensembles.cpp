@@ -40,7 +40,7 @@ Table ensembles_table(const std::vector<EnsembleCheck>& checks, const StudyRuns&
     TableColumn& column = table.add(name, type);
     for (const EnsembleCheck& check : checks) {
       const std::optional<int64_t> number = value(check);
-      number ? column.append_integer(*number) : column.append_null();
+      column.append_integer(number);
     }
   };
   using Difference = EnsembleCheck::Comparison::Difference;

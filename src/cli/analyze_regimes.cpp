@@ -64,7 +64,7 @@ Table regimes_table(const std::vector<RegimeRow>& rows, const StudyScope& study)
   for (const RegimeRow& row : rows) row.label ? regime.append_text(*row.label) : regime.append_null();
   const auto reals = [&](const char* name, auto field) {
     TableColumn& column = table.add(name, ColumnType::real);
-    for (const RegimeRow& row : rows) append_real(column, row.*field);
+    for (const RegimeRow& row : rows) column.append_real(row.*field);
   };
   const auto integers = [&](const char* name, auto field) {
     TableColumn& column = table.add(name, ColumnType::int64);

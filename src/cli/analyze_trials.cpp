@@ -171,12 +171,9 @@ std::string verdict_text(const FeedTraces& feed, const TrialStudy& study) {
 
 // ---- Tables
 
-void append(TableColumn& column, std::optional<double> value) {
-  value ? column.append_real(*value) : column.append_null();
-}
-void append(TableColumn& column, std::optional<int64_t> value) {
-  value ? column.append_integer(*value) : column.append_null();
-}
+// By the type of the value.
+void append(TableColumn& column, std::optional<double> value) { column.append_real(value); }
+void append(TableColumn& column, std::optional<int64_t> value) { column.append_integer(value); }
 void append(TableColumn& column, std::optional<std::string> value) {
   value ? column.append_text(std::move(*value)) : column.append_null();
 }

@@ -46,10 +46,6 @@ Result<std::vector<SampleSplit>> find_splits(const AnalyzeCommandOptions& option
   return split_at_time(feed, window, *time, options.gap.value_or(0));
 }
 
-void append_integer(TableColumn& column, std::optional<int64_t> value) {
-  value ? column.append_integer(*value) : column.append_null();
-}
-
 // From the close of its first bar to that of the bar after its last one, which is what --from and --to make of a
 // window.
 void append_window(Table& table, size_t first, BarWindow window, const std::vector<int64_t>& ts) {
@@ -83,12 +79,12 @@ Table steps_table(const ForwardChoice& forward, const NamedMetric& best, const S
     append_window(table, 4, step.split.out_of_sample, study.feed.bars.ts);
     append_strategy(table, strategy, study, step.chosen);
     table.columns[figures].append_text(best.name());
-    append_real(table.columns[figures + 1], step.in_sample);
-    append_real(table.columns[figures + 2], step.out_of_sample);
-    append_integer(table.columns[figures + 3], step.rank);
+    table.columns[figures + 1].append_real(step.in_sample);
+    table.columns[figures + 2].append_real(step.out_of_sample);
+    table.columns[figures + 3].append_integer(step.rank);
     table.columns[figures + 4].append_integer(step.ranked_count);
-    append_real(table.columns[figures + 5], step.median);
-    append_real(table.columns[figures + 6], step.total_return);
+    table.columns[figures + 5].append_real(step.median);
+    table.columns[figures + 6].append_real(step.total_return);
   }
   return table;
 }
@@ -111,7 +107,7 @@ Table summary_table(const ForwardChoice& forward, const NamedMetric& best, const
   append_window(table, window, forward.followed, study.feed.bars.ts);
   const Metrics& stitched = forward.stitched;
   const auto real = [&](const char* name, std::optional<double> value) {
-    append_real(table.add(name, ColumnType::real), value);
+    table.add(name, ColumnType::real).append_real(value);
   };
   real("total_return", stitched.total_return);
   real("annual_return", stitched.annual_return);
@@ -120,8 +116,8 @@ Table summary_table(const ForwardChoice& forward, const NamedMetric& best, const
   real("sortino_ratio", stitched.sortino_ratio);
   real("calmar_ratio", stitched.calmar_ratio);
   real("max_drawdown", stitched.max_drawdown);
-  append_integer(table.add("max_drawdown_bars", ColumnType::int64), stitched.max_drawdown_bars);
-  append_integer(table.add("trade_count", ColumnType::int64), stitched.trade_count);
+  table.add("max_drawdown_bars", ColumnType::int64).append_integer(stitched.max_drawdown_bars);
+  table.add("trade_count", ColumnType::int64).append_integer(stitched.trade_count);
   return table;
 }
 

@@ -17,8 +17,4 @@ void append_strategy(Table& table, size_t first, const StudyScope& study, std::o
   table.columns[first + 2].append_text(found.row->strategy_hash());
 }
 
-void append_real(TableColumn& column, std::optional<double> value) {
-  value ? column.append_real(*value) : column.append_null();
-}
-
 }  // namespace signalbook::cli

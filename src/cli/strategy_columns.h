@@ -16,7 +16,4 @@ void add_strategy_columns(Table& table, const std::string& suffix = "");
 // Appends a strategy to these columns, of which the first is column `first`; NULL for none.
 void append_strategy(Table& table, size_t first, const StudyScope& study, std::optional<size_t> trace);
 
-// Appends the number, or NULL.
-void append_real(TableColumn& column, std::optional<double> value);
-
 }  // namespace signalbook::cli

@@ -34,14 +34,14 @@ void add_metric_columns(Table& table, const MetricSet& set, size_t first, size_t
     TableColumn& column = table.add(metric.name, ColumnType::real);
     for (size_t i = first; i < first + count; ++i) {
       const std::optional<double> value = is_given ? set.figures[i].*metric.value : std::nullopt;
-      value ? column.append_real(*value) : column.append_null();
+      column.append_real(value);
     }
   }
   for (const CountMetric& metric : kCountMetrics) {
     TableColumn& column = table.add(metric.name, ColumnType::int64);
     for (size_t i = first; i < first + count; ++i) {
       const std::optional<int64_t> value = is_given ? set.figures[i].*metric.value : std::nullopt;
-      value ? column.append_integer(*value) : column.append_null();
+      column.append_integer(value);
     }
   }
   TableColumn& definitions = table.add(kMetricsDefinition, ColumnType::text);

@@ -71,7 +71,7 @@ Table components_table(const std::vector<ComponentRow>& rows) {
     TableColumn& column = table.add(name, ColumnType::real);
     for (const ComponentRow& row : rows) {
       const std::optional<double> cell = row.component.*value;
-      cell ? column.append_real(*cell) : column.append_null();
+      column.append_real(cell);
     }
   };
 

@@ -116,7 +116,7 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
     TableColumn& column = table.add(name, type);
     for (const IndexRow& row : rows) {
       const std::optional<int64_t> cell = value(row);
-      cell ? column.append_integer(*cell) : column.append_null();
+      column.append_integer(cell);
     }
   };
   const auto texts = [&](const char* name, auto&& value) {

@@ -58,6 +58,8 @@ void TableColumn::append_text(std::string value) {
   texts.push_back(std::move(value));
 }
 
+void TableColumn::append_integer(std::optional<int64_t> value) { value ? append_integer(*value) : append_null(); }
+void TableColumn::append_real(std::optional<double> value) { value ? append_real(*value) : append_null(); }
 void TableColumn::append_list(std::vector<std::string> value) {
   if (!valid.empty()) valid.push_back(1);
   lists.push_back(std::move(value));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,9 @@ struct TableColumn {
   void append_integer(int64_t value);
   void append_real(double value);
   void append_text(std::string value);
+  // Nothing is NULL.
+  void append_integer(std::optional<int64_t> value);
+  void append_real(std::optional<double> value);
   void append_list(std::vector<std::string> value);
 };
 

@@ -53,7 +53,7 @@ Table trade_table(std::span<const Trade> trades, std::span<const int64_t> ts) {
     TableColumn& column = table.add(name, ColumnType::real);
     for (const Trade& trade : trades) {
       const std::optional<double> number = value(trade);
-      number ? column.append_real(*number) : column.append_null();
+      column.append_real(number);
     }
   };
   integers("entry_idx", [](const Trade& trade) { return trade.entry_idx; });
