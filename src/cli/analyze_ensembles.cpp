@@ -120,9 +120,9 @@ Status analyze_ensembles(const AnalyzeCommandOptions& options, const StudyContro
   const int64_t differing = count(EnsembleVerdict::differs), unknown = count(EnsembleVerdict::unknown);
   if (unknown > 0) print_note(options.common, fmt::format("of {} it cannot be told", count_of(unknown, "composite")));
   if (differing == 0) return Status();
-  return Status::not_found(fmt::format("{} of {} {} leaves do not", with_separators(differing),
-                                       count_of(static_cast<int64_t>(checks.size()), "composite"),
-                                       differing == 1 ? "says what its" : "say what their"));
+  return Status::not_found(with_separators(differing) + " of " +
+                           count_of(static_cast<int64_t>(checks.size()), "composite") +
+                           (differing == 1 ? " says what its leaves do not" : " say what their leaves do not"));
 }
 
 }  // namespace signalbook::cli
