@@ -22,7 +22,7 @@ void print_report(const std::string& run, const AnalyzeReport& report, double se
     line += fmt::format(", {} without figures", count_of(report.classifier_count, "classifier"));
   }
   if (report.outside_count > 0) {
-    line += fmt::format(", {} without a bar in that time", count_of(report.outside_count, "trace"));
+    line += fmt::format(", {} without a bar to compute on", count_of(report.outside_count, "trace"));
   }
   if (!report.was_there) line += fmt::format(", {:.2f} s", seconds);
   print_out("{}\n", line);

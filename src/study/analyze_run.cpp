@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,6 +70,8 @@ class Analysis {
 };
 
 Status Analysis::prepare_feeds() {
+  std::map<std::string, int64_t> longest;  // by data_id
+  for (const IndexRow& row : rows()) longest[row.data_id] = std::max(longest[row.data_id], row.bar_count);
   for (const IndexRow& row : rows()) {
     if (row.kind != SignalKind::number || feeds_.contains(row.data_id)) continue;
     Feed feed;
@@ -79,7 +82,8 @@ Status Analysis::prepare_feeds() {
       }
       feed.bars = std::make_unique<Bars>(std::move(bars).value());
     }
-    Result<std::unique_ptr<FeedMetrics>> metrics = FeedMetrics::make(feed.bars.get(), options_.terms);
+    Result<std::unique_ptr<FeedMetrics>> metrics =
+        FeedMetrics::make(feed.bars.get(), options_.terms, longest[row.data_id]);
     // Of several feeds some may have no bar in that time.
     if (metrics.status().code() == StatusCode::not_found) {
       if (no_bars_.ok()) no_bars_ = metrics.status().at(run_path_);
@@ -111,9 +115,12 @@ void Analysis::define_figures() {
 
 Status Analysis::nothing_to_compute() const {
   if (!no_bars_.ok()) return no_bars_;
-  return Status::not_found(report_.outside_count > 0
+  if (report_.outside_count == 0) {
+    return Status::not_found(fmt::format("{} has no signals, only classifiers, which earn nothing", run_path_));
+  }
+  return Status::not_found(options_.terms.has_window()
                                ? fmt::format("{}: every trace ends before that time begins", run_path_)
-                               : fmt::format("{} has no signals, only classifiers, which earn nothing", run_path_));
+                               : fmt::format("{}: no signal has said anything on any bar", run_path_));
 }
 
 // Whether what is there was computed at what is to be computed, as far as it is there; `all`: nothing is missing.

@@ -37,7 +37,8 @@ bool is_filled_off_the_close(const TraceChanges& trace, const Bars& bars) {
 
 }  // namespace
 
-Result<std::unique_ptr<FeedMetrics>> FeedMetrics::make(const Bars* bars, const MetricTerms& terms) {
+Result<std::unique_ptr<FeedMetrics>> FeedMetrics::make(const Bars* bars, const MetricTerms& terms,
+                                                       int64_t usual_bar_count) {
   std::unique_ptr<FeedMetrics> feed(new FeedMetrics(bars, terms));
   if (terms.without_bars) return feed;
   feed->bars_per_year_ = terms.bars_per_year.value_or(measure_bars_a_year(bars->ts));
@@ -46,7 +47,9 @@ Result<std::unique_ptr<FeedMetrics>> FeedMetrics::make(const Bars* bars, const M
     return Status::not_found(fmt::format("{} {} has no bar in that time; its bars are from {} to {}", bars->symbol,
                                          bars->timeframe, format_time(bars->ts.front()), format_time(bars->ts.back())));
   }
-  SB_ASSIGN_OR_RETURN(feed->whole_, feed->prepare(feed->asked_, /*with_tables=*/true));
+  feed->usual_ = feed->window_of(usual_bar_count);
+  if (feed->usual_.size() <= 0) feed->usual_ = feed->asked_;  // prices are checked all the same
+  SB_ASSIGN_OR_RETURN(feed->prepared_, feed->prepare(feed->usual_, /*with_tables=*/true));
   return feed;
 }
 
@@ -91,10 +94,10 @@ Result<std::optional<Metrics>> FeedMetrics::compute(const TraceChanges& trace, i
   const BarWindow window = window_of(bar_count);
   if (window.size() <= 0) return std::optional<Metrics>();
   std::unique_ptr<Prepared> part;
-  if (window != asked_) {
+  if (window != usual_) {
     SB_ASSIGN_OR_RETURN(part, prepare(window, /*with_tables=*/false));
   }
-  SB_ASSIGN_OR_RETURN(const Metrics figures, figures_of(trace, part ? *part : *whole_));
+  SB_ASSIGN_OR_RETURN(const Metrics figures, figures_of(trace, part ? *part : *prepared_));
   return std::optional(figures);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +20,10 @@ class FeedMetrics {
  public:
   ~FeedMetrics();
   // NotFound where no bar of the feed lies between terms.from and terms.to; Invalid as MetricsKernel::make() and
-  // apply_exits(). `bars` must outlive it; nullptr where terms.without_bars.
-  static Result<std::unique_ptr<FeedMetrics>> make(const Bars* bars, const MetricTerms& terms);
+  // apply_exits(). `bars` must outlive it; nullptr where terms.without_bars. Most traces end with bar
+  // `usual_bar_count`, for which tables are prepared; others take longer.
+  static Result<std::unique_ptr<FeedMetrics>> make(const Bars* bars, const MetricTerms& terms,
+                                                   int64_t usual_bar_count = std::numeric_limits<int64_t>::max());
 
   // Of the first `bar_count` bars of the trace: one that broke off is marked where it ends. Trades follow the trace's
   // px, where that is not the close. Nothing where the trace ends before the window begins.
@@ -40,8 +44,9 @@ class FeedMetrics {
   const Bars* bars_;
   MetricTerms terms_;
   double bars_per_year_ = 0;
-  BarWindow asked_;                  // of the feed, by terms_.from and to
-  std::unique_ptr<Prepared> whole_;  // of traces that reach to its end
+  BarWindow asked_;  // of the feed, by terms_.from and to
+  BarWindow usual_;  // of it, what most traces have
+  std::unique_ptr<Prepared> prepared_;
 };
 
 }  // namespace signalbook

@@ -325,7 +325,7 @@ def test_of_several_feeds_those_with_bars_in_the_window_count(workspace):
         signals=pa.table(dict(zip(names, map(list, zip(*rows))))),
     )
     outcome = workspace.signalbook.ok("analyze", "results/run_1", "--from", "2025-01-01", "--name", "late")
-    assert "1 trace in metric set late, 1 trace without a bar in that time" in outcome.out
+    assert "1 trace in metric set late, 1 trace without a bar to compute on" in outcome.out
     assert [row["symbol"] for row in rows_of(workspace, "SELECT symbol FROM metrics")] == ["QQQ"]
 
 
