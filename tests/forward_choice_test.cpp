@@ -59,7 +59,7 @@ TEST(FollowChoice, IsWhatEachWindowAloneSays) {
       std::vector<double> out;
       std::optional<double> most;  // in sample
       for (size_t i = 0; i < feed.traces.size(); ++i) {
-        const auto in = best.score(slow_metrics(feed, i, step.split.in_sample, window.options));
+        const auto in = best.score_to_choose_by(slow_metrics(feed, i, step.split.in_sample, window.options));
         if (in && (!most || *in > *most)) most = in;
         const auto score = best.score(slow_metrics(feed, i, step.split.out_of_sample, window.options));
         if (score) out.push_back(*score);

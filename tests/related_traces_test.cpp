@@ -152,6 +152,11 @@ TEST(ChooseEnsemble, TakesTheBestOfThoseThatAreUnlikeIt) {
     std::vector<std::optional<double>> values;
     for (const FeedTrace& trace : feed.traces) {
       const Metrics figures = *kernel.compute_bar_by_bar(trace.changes);
+      // Who never trades is not chosen, however calm.
+      if (figures.trade_count == 0) {
+        values.emplace_back();
+        continue;
+      }
       values.push_back(std::string(metric) == "sharpe_ratio"   ? figures.sharpe_ratio
                        : std::string(metric) == "total_return" ? figures.total_return
                                                                : figures.annual_volatility);

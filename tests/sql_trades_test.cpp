@@ -282,7 +282,9 @@ TEST_F(SqlTradesOfADamagedStore, NamesWhatIsDamaged) {
   std::filesystem::remove(missing);
   for (const std::string sql : {"SELECT count(*) AS n FROM trades", "SELECT max(mfe) FROM trades_at(1)",
                                 "SELECT * FROM trades WHERE strategy_id = 'strategy_10'"}) {
-    EXPECT_EQ(ask(damaged(), sql), "error 3: " + missing + ": the trace is missing (strategy strategy_10); restore it from a copy") << sql;
+    EXPECT_EQ(ask(damaged(), sql),
+              "error 3: " + missing + ": the trace is missing (strategy strategy_10); restore it from a copy")
+        << sql;
   }
   const std::string flipped = file_of("run_2", "strategy_4", "QQQ");
   flip_a_byte(flipped);

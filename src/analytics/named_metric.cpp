@@ -36,10 +36,13 @@ std::optional<double> NamedMetric::of(const Metrics& metrics) const {
 }
 
 std::optional<double> NamedMetric::score(const Metrics& metrics) const {
-  if (metrics.trade_count.value_or(0) == 0) return std::nullopt;
   std::optional<double> value = of(metrics);
   if (value && is_smaller_better_) *value = -*value;
   return value;
+}
+
+std::optional<double> NamedMetric::score_to_choose_by(const Metrics& metrics) const {
+  return metrics.trade_count.value_or(0) > 0 ? score(metrics) : std::nullopt;
 }
 
 }  // namespace signalbook

@@ -17,9 +17,10 @@ class NamedMetric {
   const char* name() const { return name_; }
   std::optional<double> of(const Metrics& metrics) const;
   // The same so that the larger one is the better one: of volatility and of bars in drawdown the smaller one is.
-  // (max_drawdown is at most 0, so its largest is the mildest.) Nothing where there was no trade: who never does a
-  // thing is not the calmest of those who do.
+  // (max_drawdown is at most 0, so its largest is the mildest.)
   std::optional<double> score(const Metrics& metrics) const;
+  // The same to choose by: nothing where there was no trade. Who never does a thing is not the calmest of those who do.
+  std::optional<double> score_to_choose_by(const Metrics& metrics) const;
   bool is_smaller_better() const { return is_smaller_better_; }
 
  private:

@@ -120,11 +120,13 @@ Result<ForwardChoice> follow_choice(const FeedTraces& feed, const StudyWindow& w
     SB_ASSIGN_OR_RETURN(const auto before, prices_of(feed, split.in_sample, window.options));
     SB_ASSIGN_OR_RETURN(const auto after, prices_of(feed, split.out_of_sample, window.options));
     SB_RETURN_IF_ERROR(control.for_each(count, [&](size_t i) -> Status {
-      for (const auto& [prices, scores] : {std::pair(&before, &in_sample), std::pair(&after, &out_of_sample)}) {
-        const Result<Metrics> metrics = (*prices)->kernel->compute(feed.traces[i].changes);
+      const SignalChanges& changes = feed.traces[i].changes;
+      const Result<Metrics> earlier = before->kernel->compute(changes), later = after->kernel->compute(changes);
+      for (const Result<Metrics>& metrics : {earlier, later}) {
         if (!metrics.ok()) return metrics.status().at(name_of(feed.traces[i]));
-        (*scores)[i] = best.score(*metrics);
       }
+      in_sample[i] = best.score_to_choose_by(*earlier);
+      out_of_sample[i] = best.score(*later);
       return Status();
     }));
     ForwardStep step = {.split = split};

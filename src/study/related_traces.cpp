@@ -122,7 +122,7 @@ Result<std::vector<EnsembleMember>> choose_ensemble(FeedTraces& feed, const Metr
     const Result<Metrics> metrics = kernel.compute(feed.traces[i].changes);
     if (!metrics.ok()) return metrics.status().at(name_of(feed.traces[i]));
     values[i] = choice.best.of(*metrics);
-    scores[i] = choice.best.score(*metrics);
+    scores[i] = choice.best.score_to_choose_by(*metrics);
     return Status();
   }));
   std::vector<EnsembleMember> members;
