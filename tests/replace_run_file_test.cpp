@@ -322,7 +322,8 @@ TEST(ReplaceRunFile, DiesAnywhereAndIsDoneAgain) {
         EXPECT_EQ(report->action, RecoveryAction::keep);
         EXPECT_EQ(report->damage, std::vector<std::string>());
         expect_old_or_new({"fine"}, verify(recovered, VerifyDepth::bytes, change.leaves_traces_out), "verify");
-        for (const auto& file : read_run_description(recovered, kRun)->files) EXPECT_FALSE(file.previous) << file.path;
+        const RunDescription settled = read_run_description(recovered, kRun).value();
+        for (const auto& file : settled.files) EXPECT_FALSE(file.previous) << file.path;
         const Result<RecoveryReport> second = recover_run(recovered, kRun, {.is_dry = false, .now = 1});
         EXPECT_TRUE(second.ok() && second->moved.empty() && second->remarks.empty());
         recovered = recovered.after_crash(0);
