@@ -29,6 +29,7 @@ class Analysis {
 
   Result<AnalyzeReport> run() {
     SB_ASSIGN_OR_RETURN(run_, RunReader::open(files_, run_path_));
+    SB_ASSIGN_OR_RETURN(index_, read_checked_index(files_, run_path_));
     SB_RETURN_IF_ERROR(prepare_feeds());
     define_figures();
     if (figures_.is_empty()) return nothing_to_compute();
@@ -52,6 +53,7 @@ class Analysis {
   Status compute();
   Status write();
 
+  std::string index_path() const { return join_path(run_path_, file::kStrategyIndex); }
   const std::vector<IndexRow>& rows() const { return run_->rows(); }
   const FeedMetrics* metrics_of(const IndexRow& row) const { return feeds_.at(row.data_id).metrics.get(); }
   std::optional<std::string> definition_of(const IndexRow& row) const {
@@ -63,6 +65,7 @@ class Analysis {
   const std::string& run_path_;
   const AnalyzeOptions& options_;
   std::unique_ptr<RunReader> run_;
+  CheckedIndex index_;
   std::map<std::string, Feed> feeds_;  // by data_id; without metrics where no bar lies in the window
   Status no_bars_;                     // why the first of these has none
   MetricSet figures_;
@@ -136,9 +139,7 @@ bool has_definitions_of(const MetricSet& there, const MetricSet& wanted, bool al
 
 Status Analysis::choose_set() {
   report_.set_name = options_.set_name;
-  const std::string index_path = join_path(run_path_, file::kStrategyIndex);
-  SB_ASSIGN_OR_RETURN(const CheckedIndex index, read_checked_index(files_, run_path_));
-  SB_ASSIGN_OR_RETURN(const MetricSet in_index, decode_index_metrics(index.bytes, index_path));
+  SB_ASSIGN_OR_RETURN(const MetricSet in_index, decode_index_metrics(index_.bytes, index_path()));
   const bool is_in_index = has_definitions_of(in_index, figures_, /*all=*/true);
   if (report_.set_name.empty()) {
     const MetricTerms& terms = options_.terms;
@@ -152,9 +153,9 @@ Status Analysis::choose_set() {
   }
   SB_RETURN_IF_ERROR(check_metric_set_name(report_.set_name));
   const std::string path = metric_set_path(report_.set_name);
-  if (find_run_file(index.description, path) == nullptr) return Status();
+  if (find_run_file(index_.description, path) == nullptr) return Status();
   // One that cannot be read is made anew.
-  const Result<std::string> bytes = read_run_file(files_, run_path_, index.description, path);
+  const Result<std::string> bytes = read_run_file(files_, run_path_, index_.description, path);
   if (!bytes.ok()) return Status();
   const Result<MetricSet> there = decode_metric_set(*bytes, join_path(run_path_, path), rows());
   report_.was_there = there.ok() && has_definitions_of(*there, figures_, /*all=*/true);
@@ -178,9 +179,7 @@ Status Analysis::write() {
     SB_ASSIGN_OR_RETURN(const std::string bytes, encode_metric_set(figures_, rows()));
     return replace_run_file(files_, run_path_, metric_set_path(report_.set_name), bytes);
   }
-  SB_ASSIGN_OR_RETURN(const CheckedIndex old, read_checked_index(files_, run_path_));
-  SB_ASSIGN_OR_RETURN(const std::string bytes,
-                      replace_index_metrics(old.bytes, join_path(run_path_, file::kStrategyIndex), figures_));
+  SB_ASSIGN_OR_RETURN(const std::string bytes, replace_index_metrics(index_.bytes, index_path(), figures_));
   return replace_run_file(files_, run_path_, file::kStrategyIndex, bytes);
 }
 
