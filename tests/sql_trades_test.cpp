@@ -8,9 +8,9 @@
 #include <set>
 
 #include "analytics/trades.h"
+#include "base/recently_used.h"
 #include "query/arrow_c_stream.h"
 #include "query/database.h"
-#include "query/recently_used.h"
 #include "query/sql_engine.h"
 #include "query/sql_text.h"
 #include "query/trade_reader.h"

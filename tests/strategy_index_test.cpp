@@ -35,6 +35,12 @@ std::vector<IndexRow> rows_with(const std::vector<std::string>& parameters) {
   return rows;
 }
 
+std::vector<TableColumn> make_columns(const std::vector<IndexRow>& rows) {
+  std::vector<const JsonValue::Object*> parameters;
+  for (const IndexRow& row : rows) parameters.push_back(&row.parameters);
+  return make_parameter_columns(parameters);
+}
+
 const TableColumn* find(const std::vector<TableColumn>& columns, const std::string& name) {
   for (const TableColumn& column : columns) {
     if (column.name == name) return &column;
@@ -51,7 +57,7 @@ std::vector<std::string> names_of(const std::vector<TableColumn>& columns) {
 using Names = std::vector<std::string>;
 
 TEST(ParameterColumns, NumbersAreDoubles) {
-  const auto columns = make_parameter_columns(rows_with({R"({"p":20})", R"({"p":2.5})", "{}", R"({"p":null})"}));
+  const auto columns = make_columns(rows_with({R"({"p":20})", R"({"p":2.5})", "{}", R"({"p":null})"}));
   ASSERT_EQ(names_of(columns), Names{"param_p"});
   EXPECT_EQ(columns[0].type, ColumnType::real);
   EXPECT_EQ(columns[0].reals[0], 20.0);
@@ -61,39 +67,39 @@ TEST(ParameterColumns, NumbersAreDoubles) {
 }
 
 TEST(ParameterColumns, TypesStandApart) {
-  const auto columns = make_parameter_columns(rows_with({R"({"p":20})", R"({"p":"fast"})", R"({"p":true})"}));
+  const auto columns = make_columns(rows_with({R"({"p":20})", R"({"p":"fast"})", R"({"p":true})"}));
   ASSERT_EQ(names_of(columns), (Names{"param_p", "param_p__str", "param_p__bool"}));
   EXPECT_EQ(find(columns, "param_p")->reals[0], 20.0);
   EXPECT_EQ(find(columns, "param_p__str")->texts[1], "fast");
   EXPECT_EQ(find(columns, "param_p__bool")->integers[2], 1);
-  EXPECT_EQ(names_of(make_parameter_columns(rows_with({R"({"p":"a"})"}))), Names{"param_p"});
-  EXPECT_EQ(names_of(make_parameter_columns(rows_with({R"({"p":true})"}))), Names{"param_p"});
-  EXPECT_EQ(names_of(make_parameter_columns(rows_with({R"({"p":true})", R"({"p":"a"})"}))),
+  EXPECT_EQ(names_of(make_columns(rows_with({R"({"p":"a"})"}))), Names{"param_p"});
+  EXPECT_EQ(names_of(make_columns(rows_with({R"({"p":true})"}))), Names{"param_p"});
+  EXPECT_EQ(names_of(make_columns(rows_with({R"({"p":true})", R"({"p":"a"})"}))),
             (Names{"param_p__str", "param_p__bool"}));
 }
 
 TEST(ParameterColumns, NoIntegerIsRounded) {
   const auto columns =
-      make_parameter_columns(rows_with({R"({"p":9007199254740992})", R"({"p":9007199254740993})",
-                                        R"({"p":123456789012345678901234567890})", R"({"p":1180591620717411303424})"}));
+      make_columns(rows_with({R"({"p":9007199254740992})", R"({"p":9007199254740993})",
+                              R"({"p":123456789012345678901234567890})", R"({"p":1180591620717411303424})"}));
   ASSERT_EQ(names_of(columns), (Names{"param_p", "param_p__str"}));
   EXPECT_EQ(columns[0].reals[0], 9007199254740992.0);
   EXPECT_EQ(columns[1].texts[1], "9007199254740993");
   EXPECT_EQ(columns[1].texts[2], "123456789012345678901234567890");
   EXPECT_EQ(columns[0].reals[3], 0x1p70);
-  EXPECT_EQ(names_of(make_parameter_columns(rows_with({R"({"p":9007199254740993})"}))), Names{"param_p__str"});
+  EXPECT_EQ(names_of(make_columns(rows_with({R"({"p":9007199254740993})"}))), Names{"param_p__str"});
 }
 
 TEST(ParameterColumns, ListsAndObjectsAreJson) {
-  const auto columns = make_parameter_columns(rows_with({R"({"p":[30, 70.0]})", R"({"p":{"b":1}})"}));
+  const auto columns = make_columns(rows_with({R"({"p":[30, 70.0]})", R"({"p":{"b":1}})"}));
   ASSERT_EQ(names_of(columns), Names{"param_p"});
   EXPECT_EQ(columns[0].texts, (Names{"[30,70.0]", R"({"b":1})"}));
 }
 
 TEST(ParameterColumns, NamesThatSqlWouldConfuse) {
-  EXPECT_EQ(names_of(make_parameter_columns(rows_with({R"({"Period":1,"period":2,"PERIOD":3})"}))),
+  EXPECT_EQ(names_of(make_columns(rows_with({R"({"Period":1,"period":2,"PERIOD":3})"}))),
             (Names{"param_PERIOD", "param_Period__2", "param_period__3"}));
-  EXPECT_EQ(names_of(make_parameter_columns(rows_with({R"({"p":1,"p__str":2})", R"({"p":"a"})"}))),
+  EXPECT_EQ(names_of(make_columns(rows_with({R"({"p":1,"p__str":2})", R"({"p":"a"})"}))),
             (Names{"param_p", "param_p__str", "param_p__str__2"}));
 }
 

@@ -28,6 +28,7 @@ struct RecordOptions {
   std::vector<std::string> feeds;       // SYMBOL_TIMEFRAME=FILE, several
   std::string strategies, signals;
   std::string layout = "auto";
+  std::string columns = "few";  // of packs
   std::optional<std::string> code_version, note;
   std::vector<std::string> tags;  // key=value
   std::string missing = "refuse";

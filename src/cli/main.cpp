@@ -110,7 +110,16 @@ int run(int argc, char** argv) {
   command->add_flag("--ack", record.ack, "Of standard input: print 'acknowledged N' when the first N rows are durable");
   command->add_flag("--resume", record.resume, "Go on with a run that was cut off");
   command->add_option("--writer", record.writer, "A name: be one of several processes that write to the run");
-  command->add_option("--layout", record.layout, "How traces lie on disk: files or auto")->capture_default_str();
+  command
+      ->add_option("--layout", record.layout,
+                   "How traces lie on disk: files (one each), packed (many in few files), or auto: files up to 2,000")
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--columns", record.columns,
+          "Of --layout packed: few (the rest comes from index and bars), or full: each row with ts, sym, strat "
+          "and px too")
+      ->capture_default_str();
   command->add_option("--code-version", record.code_version, "Which code computed the signals, such as a commit");
   command->add_option("--tag", record.tags, "key=value, as often as needed");
   command->add_option("--note", record.note, "A remark");

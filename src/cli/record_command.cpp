@@ -75,6 +75,18 @@ Result<MissingSignal> parse_missing(const std::string& text) {
   return Status::invalid(fmt::format("--na {} is unknown; there are refuse, flat and hold", text));
 }
 
+Result<RunLayout> parse_layout(const RecordOptions& options) {
+  if (options.columns != "few" && options.columns != "full") {
+    return Status::invalid(fmt::format("--columns {} is unknown; there are few and full", options.columns));
+  }
+  const bool is_full = options.columns == "full";
+  if (options.layout == "packed") return is_full ? RunLayout::packed_full : RunLayout::packed;
+  if (is_full) return Status::invalid("--columns is for packs: --layout packed; files always have all columns");
+  if (options.layout == "files") return RunLayout::files;
+  if (options.layout == "auto") return RunLayout::automatic;
+  return Status::invalid(fmt::format("--layout {} is unknown; there are files, packed and auto", options.layout));
+}
+
 std::string format_size(int64_t bytes) {
   const auto size = static_cast<double>(bytes);
   return bytes < 1'000'000 ? fmt::format("{:.1f} kB", size / 1e3) : fmt::format("{:.1f} MB", size / 1e6);
@@ -89,11 +101,9 @@ Status check_stream_options(const RecordOptions& options) {
 }
 
 Result<RecordRequest> make_request(const RecordOptions& options) {
-  if (options.layout != "files" && options.layout != "auto") {
-    return Status::invalid(fmt::format("--layout {} is unknown; there are files and auto", options.layout));
-  }
   SB_RETURN_IF_ERROR(check_stream_options(options));
   RecordRequest request;
+  SB_ASSIGN_OR_RETURN(request.options.layout, parse_layout(options));
   request.run_path = options.run;
   while (request.run_path.size() > 1 && request.run_path.back() == '/') request.run_path.pop_back();
   SB_ASSIGN_OR_RETURN(request.feeds, find_feeds(options));

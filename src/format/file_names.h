@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "base/status.h"
 #include "format/signal.h"
@@ -20,6 +22,13 @@ std::string escape_name(std::string_view text);
 
 // "bars/<data_id>.parquet", relative to the store.
 std::string bars_path(std::string_view data_id_hex);
+
+// "traces/SPY_5m", of "traces/SPY_5m/signals/rsi/....parquet".
+std::string feed_directory(std::string_view trace_path);
+// "traces/SPY_5m/signals-00000.parquet"
+std::string pack_path(std::string_view feed_directory, SignalKind kind, int number);
+// Whether a path is of that form; what kind its traces are.
+std::optional<SignalKind> pack_kind(std::string_view path);
 
 // metrics/cost5bp.parquet
 std::string metric_set_path(std::string_view name);
@@ -44,11 +53,14 @@ class TracePaths {
   std::string add(const Key& key);
 
  private:
+  bool is_first_with_digits(const std::string& stem, const std::string& digest);
   // A directory name for this text under this parent, always the same one.
   std::string directory(const std::string& parent, const std::string& text, const std::string& escaped);
 
   std::map<std::pair<std::string, std::string>, std::string> directories_;  // parent and text -> name
-  std::set<std::string> taken_;                                             // full paths in lowercase
+  std::set<std::string> taken_;                                             // full paths in lowercase, but for
+  std::unordered_set<uint64_t> taken_digits_;  // the plain ones: stem and twelve digits, because there are many
+  std::map<std::string, uint64_t> stems_;      // numbered
 };
 
 }  // namespace signalbook

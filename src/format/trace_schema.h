@@ -17,6 +17,10 @@ inline constexpr const char* kStrategy = "strat";
 inline constexpr const char* kPrice = "px";
 inline constexpr const char* kStrategyHash = "strategy_hash";
 inline constexpr const char* kMetadata = "metadata";
+// Of packs alone.
+inline constexpr const char* kTraceId = "trace_id";
+inline constexpr const char* kStrategyId = "strategy_id";
+inline constexpr const char* kBarCount = "bar_count";
 }  // namespace column
 
 namespace metadata_key {

@@ -16,6 +16,14 @@
 
 namespace signalbook {
 
+// How the traces of the run are to lie on disk when it is finished.
+enum class RunLayout : uint8_t {
+  automatic,  // by how many there are
+  files,
+  packed,
+  packed_full,  // with columns that need neither index nor bars
+};
+
 // The first frame of a journal: whose it is, and what the run is to be.
 struct JournalHeader {
   std::string writer;
@@ -26,6 +34,7 @@ struct JournalHeader {
   std::optional<std::string> code_version, note;
   std::vector<std::pair<std::string, std::string>> tags;
   MissingSignal missing = MissingSignal::refuse;
+  RunLayout layout = RunLayout::automatic;
 };
 
 // When a journal makes itself durable without being told: after so many bytes, or at the first frame so long after the

@@ -23,6 +23,20 @@ const char* name_of(MissingSignal missing) {
   return "refuse";
 }
 
+const char* name_of(RunLayout layout) {
+  switch (layout) {
+    case RunLayout::files:
+      return "files";
+    case RunLayout::packed:
+      return "packed";
+    case RunLayout::packed_full:
+      return "packed_full";
+    case RunLayout::automatic:
+      break;
+  }
+  return "auto";
+}
+
 bool read_member(const JsonValue& json, const char* name, int64_t* number) {
   const JsonValue* value = json.find(name);
   if (value == nullptr || value->integer() == nullptr) return false;
@@ -62,6 +76,19 @@ bool read_member(const JsonValue& json, const char* name, MissingSignal* missing
   return false;
 }
 
+// Not there where it is to be chosen, nor in journals of an earlier version.
+bool read_member(const JsonValue& json, const char* name, RunLayout* layout) {
+  if (json.find(name) == nullptr) return true;
+  std::string text;
+  if (!read_member(json, name, &text)) return false;
+  for (const RunLayout known : {RunLayout::automatic, RunLayout::files, RunLayout::packed, RunLayout::packed_full}) {
+    if (text != name_of(known)) continue;
+    *layout = known;
+    return true;
+  }
+  return false;
+}
+
 bool read_member(const JsonValue& json, const char* name, std::vector<std::pair<std::string, std::string>>* tags) {
   const JsonValue* value = json.find(name);
   if (value == nullptr || value->object() == nullptr) return false;
@@ -87,6 +114,7 @@ std::string encode_journal_header(const JournalHeader& header) {
   json.set("note", optional_text(header.note));
   json.set("tags", std::move(tags));
   json.set("missing", JsonValue(name_of(header.missing)));
+  if (header.layout != RunLayout::automatic) json.set("layout", JsonValue(name_of(header.layout)));
   std::string text = to_json(json);
   text.append(-text.size() % kFrameStep, ' ');
   return text;
@@ -118,6 +146,7 @@ Result<JournalHeader> decode_journal_header(std::string_view payload) {
   read("note", &header.note);
   read("tags", &header.tags);
   read("missing", &header.missing);
+  read("layout", &header.layout);
   if (bad != nullptr) return Status::damaged(fmt::format("the header's '{}' is missing or of another type", bad));
   return header;
 }

@@ -8,8 +8,8 @@
 #include <mutex>
 #include <optional>
 
+#include "base/recently_used.h"
 #include "format/file_names.h"
-#include "query/recently_used.h"
 #include "store/run_reader.h"
 #include "store/trade_table.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/status.h"
 #include "store/recorded_run.h"
-#include "store/run_builder.h"
+#include "store/recorded_trace.h"
 
 namespace signalbook {
 
@@ -20,7 +20,7 @@ class ChangePass {
   ChangePass(const RecordedRun& run, std::vector<const RecordedSource*> sources);
 
   Status read();
-  // The k-th trace; once, since it gives its memory away.
+  // The k-th trace; once, since it gives its memory away. Several threads may take different ones.
   Result<RecordedTrace> take(size_t k);
 
  private:

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
+#include "base/parallel_for.h"
 #include "store/change_pass.h"
 #include "store/recorded_run.h"
 #include "store/run_builder.h"
 #include "store/run_journals.h"
+#include "store/source_order.h"
 
 namespace signalbook {
 
@@ -64,7 +67,12 @@ std::vector<RecordedTrace> settle(std::vector<std::pair<RecordedTrace, std::stri
   return kept;
 }
 
-Status commit_group(const RecordedRun& run, size_t begin, size_t end, RunBuilder& builder) {
+// Traces are handed on some at a time, so that several threads have something to do and little is in memory twice.
+constexpr size_t kTracesAtATime = 1024;
+constexpr size_t kChangesAtATime = size_t{1} << 19;
+
+Status commit_group(const RecordedRun& run, size_t begin, size_t end, const CommitOptions& options,
+                    RunBuilder& builder) {
   std::vector<const RecordedSource*> sources;
   for (size_t i = begin; i < end; ++i) {
     sources.push_back(&run.sources[i]);
@@ -73,39 +81,72 @@ Status commit_group(const RecordedRun& run, size_t begin, size_t end, RunBuilder
   ChangePass pass(run, sources);
   SB_RETURN_IF_ERROR(pass.read());
   for (size_t k = 0; k < sources.size();) {
-    if (sources[k]->rivals.empty()) {
-      SB_ASSIGN_OR_RETURN(RecordedTrace trace, pass.take(k++));
-      SB_RETURN_IF_ERROR(builder.add_trace(std::move(trace)));
-      continue;
+    size_t last = k, changes = 0;
+    while (last < sources.size() && last - k < kTracesAtATime && changes < kChangesAtATime) {
+      const size_t rivals = sources[last]->rivals.size();
+      for (size_t i = last; i <= last + rivals; ++i) changes += run.record_of(*sources[i]).change_count;
+      last += rivals + 1;
     }
-    std::vector<std::pair<RecordedTrace, std::string>> traces;
-    for (const size_t last = k + sources[k]->rivals.size(); k <= last; ++k) {
-      SB_ASSIGN_OR_RETURN(RecordedTrace trace, pass.take(k));
-      traces.emplace_back(std::move(trace), run.writers[sources[k]->writer].writer);
+    std::vector<RecordedTrace> taken(last - k), traces;
+    SB_RETURN_IF_ERROR(parallel_for(taken.size(), options.threads, [&](size_t i) -> Status {
+      SB_ASSIGN_OR_RETURN(taken[i], pass.take(k + i));
+      return Status();
+    }));
+    for (size_t i = 0; i < taken.size();) {
+      const size_t rivals = sources[k + i]->rivals.size();
+      std::vector<std::pair<RecordedTrace, std::string>> said;
+      for (const size_t behind = i + rivals + 1; i < behind; ++i)
+        said.emplace_back(std::move(taken[i]), run.writers[sources[k + i]->writer].writer);
+      if (rivals == 0) {
+        traces.push_back(std::move(said.front().first));
+      } else {
+        std::ranges::move(settle(std::move(said), &builder.summary().warnings), std::back_inserter(traces));
+      }
     }
-    for (RecordedTrace& trace : settle(std::move(traces), &builder.summary().warnings))
-      SB_RETURN_IF_ERROR(builder.add_trace(std::move(trace)));
+    SB_RETURN_IF_ERROR(builder.add_traces(std::move(traces)));
+    k = last;
   }
   return Status();
 }
 
+bool is_packed(const RecordedRun& run) {
+  constexpr size_t kMostFiles = 2'000;
+  switch (run.layout) {
+    case RunLayout::files:
+      return false;
+    case RunLayout::packed:
+    case RunLayout::packed_full:
+      return true;
+    case RunLayout::automatic:
+      break;
+  }
+  return run.sources.size() > kMostFiles;
+}
+
 }  // namespace
 
-Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, int64_t memory_bytes) {
+Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, const CommitOptions& options) {
   SB_ASSIGN_OR_RETURN(RecordedRun run, read_recorded_run(files, run_path));
-  RunBuilder builder(files, run_path, run.description);
+  ParameterColumns parameters;
+  SB_RETURN_IF_ERROR(order_sources(run, options.threads, parameters));
+  RunBuilder::Options how = {.is_packed = is_packed(run), .packs = {}, .threads = options.threads};
+  how.packs.most_bytes = options.pack_bytes;
+  if (run.layout == RunLayout::packed_full) how.packs.columns = PackColumns::full;
+  RunBuilder builder(files, run_path, run.description, parameters, how);
   for (auto& [bars, data_id_hex] : run.feeds) builder.add_feed(std::move(bars), std::move(data_id_hex));
   run.feeds.clear();
   builder.summary().warnings = run.warnings;
   // As many traces at a time as memory allows: one pass over the journals for each group.
+  const auto total = static_cast<int64_t>(run.sources.size());
   for (size_t begin = 0; begin < run.sources.size();) {
     size_t end = begin;
     for (int64_t bytes = 0; end < run.sources.size(); ++end) {
       bytes += bytes_of(run, run.sources[end]);
-      if (end > begin && bytes > memory_bytes) break;
+      if (end > begin && bytes > options.memory_bytes) break;
     }
-    SB_RETURN_IF_ERROR(commit_group(run, begin, end, builder));
+    SB_RETURN_IF_ERROR(commit_group(run, begin, end, options, builder));
     begin = end;
+    if (options.progress) options.progress(static_cast<int64_t>(begin), total);
   }
   CommittedRun committed;
   committed.torn_bytes = run.torn_bytes;

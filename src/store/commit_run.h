@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,12 +21,19 @@ struct CommittedRun {
   std::vector<std::string> damage;  // frames before the end that are not what was written, a line each, file in front
 };
 
+struct CommitOptions {
+  int64_t memory_bytes = int64_t{192} << 20;  // for changes: the journals are read in as many passes as that needs
+  int64_t pack_bytes = int64_t{1} << 30;      // of a pack, about
+  size_t threads = 0;                         // 0: one a core
+  // Told how many traces are done: growing. May be none.
+  std::function<void(int64_t done, int64_t total)> progress = nullptr;
+};
+
 // Finishes a run from the journals of all its writers: traces -> components -> run.json -> index, which is renamed into
-// place last, durably. Reads the journals in as many passes as it needs to stay within `memory_bytes` for changes. The
-// journals stay as they are (remove_journals). Done again it gives the same bytes.
+// place last, durably. How the traces are to lie is said by the header of the first journal. The journals stay as they
+// are (remove_journals). Done again it gives the same bytes.
 // The caller holds the run's lock and those of all its writers. Invalid when the journals hold no trace.
-Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path,
-                                int64_t memory_bytes = int64_t{192} << 20);
+Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, const CommitOptions& options = {});
 
 // After a commit: the journals are of no use any more. Those of `kept`, paths in .journal/, and what is no journal's go
 // to lost+found; all others are removed.

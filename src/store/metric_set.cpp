@@ -26,6 +26,15 @@ void MetricSet::set_definition(size_t row, const std::string& definition) {
   if (known == definitions.end()) definitions.push_back(definition);
 }
 
+MetricSet MetricSet::slice(size_t first, size_t count) const {
+  MetricSet part;
+  const auto begin = static_cast<std::ptrdiff_t>(first), end = begin + static_cast<std::ptrdiff_t>(count);
+  part.figures.assign(figures.begin() + begin, figures.begin() + end);
+  part.definition_of.assign(definition_of.begin() + begin, definition_of.begin() + end);
+  part.definitions = definitions;
+  return part;
+}
+
 // ---- As columns of a table ------------------------------------------------------------------------------------------
 
 void add_metric_columns(Table& table, const MetricSet& set, size_t first, size_t count) {

@@ -30,6 +30,8 @@ struct MetricSet {
   // nullptr: not computed.
   const std::string* definition(size_t row) const;
   void set_definition(size_t row, const std::string& definition);
+  // Those of some rows.
+  MetricSet slice(size_t first, size_t count) const;
 };
 
 // The columns of figures from row `first` on, in the order of the index, and metrics_definition. All NULL where the set

@@ -15,7 +15,6 @@
 #include "format/content_hash.h"
 #include "format/file_names.h"
 #include "format/strategy_identity.h"
-#include "format/strategy_parameters.h"
 #include "format/strategy_tree.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
@@ -25,6 +24,7 @@
 #include "store/run_files.h"
 #include "store/run_journals.h"
 #include "store/strategy_components.h"
+#include "store/strategy_row.h"
 #include "store/table_file.h"
 #include "store/trace_file.h"
 
@@ -77,12 +77,12 @@ Result<IndexRow> make_row(const std::string& bytes, const std::string& trace_pat
     return damaged("the file does not say all that an index needs; an older version wrote it, or it is damaged");
   }
   if (const Status status = compare_with_columns(bytes, trace_path, about); !status.ok()) return status.at(trace_path);
-  const Result<JsonValue> config = parse_json(about.strategy_config);
-  if (!config.ok()) return damaged("strategy_config: " + config.status().message());
-  const Result<JsonValue> node = normalize_strategy(*config);
-  if (!node.ok()) return damaged("strategy_config: " + node.status().message());
-  const StrategyIdentity identity = identify_normalized(*node);
-  if (to_hex(identity.digest) != about.strategy_digest || identity.hash() != about.strategy_hash) {
+  IndexRow row;
+  row.strategy_config = about.strategy_config;
+  if (const Status status = derive_strategy(row).status(); !status.ok()) {
+    return damaged("strategy_config: " + status.message());
+  }
+  if (to_hex(row.strategy_digest) != about.strategy_digest || row.strategy_hash() != about.strategy_hash) {
     return damaged("the configuration does not have the strategy_digest of the file");
   }
   const bool reaches_past_end = !trace.changes.idx.empty() && trace.changes.idx.back() >= *about.bar_count;
@@ -95,17 +95,10 @@ Result<IndexRow> make_row(const std::string& bytes, const std::string& trace_pat
   const Result<int64_t> created_at = parse_time(about.creation_time, &zone_given);
   if (!created_at.ok()) return damaged("creation_time: " + created_at.status().message());
 
-  IndexRow row;
   row.strategy_id = about.strategy_id;
-  row.strategy_digest = identity.digest;
-  row.value_digest = identity.value_digest;
-  row.strategy_type = *node->find("type")->text();
   row.symbol = about.symbol;
   row.timeframe = about.timeframe;
   row.kind = trace.changes.kind;
-  row.parameters = queryable_parameters(*node);
-  row.constraints = member_text(node->find("constraints"));
-  row.threshold = member_text(node->find("threshold"));
   row.trace_path = trace_path;
   row.trace_hash = trace_hash(trace.changes, *about.bar_count);
   row.data_id = about.data_id;
@@ -117,7 +110,6 @@ Result<IndexRow> make_row(const std::string& bytes, const std::string& trace_pat
     row.first_ts = trace.ts.front();
     row.last_ts = trace.ts.back();
   }
-  row.strategy_config = about.strategy_config;
   row.file_size = static_cast<int64_t>(bytes.size());
   row.file_sha256 = sha256(bytes);
   row.created_at = *created_at;
@@ -200,10 +192,7 @@ Status Rebuild::read_old_description(const RunDescription* fallback) {
     if (decoded.status().code() == StatusCode::invalid) return decoded.status();  // a newer program's
     if (decoded.ok()) old = std::move(decoded).value();
   }
-  if (old && old->layout != "files") {
-    return Status::invalid(
-        fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path_, old->layout));
-  }
+  if (old) SB_RETURN_IF_ERROR(check_layout(*old, run_path_));
   if (old) {
     description_ = std::move(*old);
   } else if (fallback != nullptr) {

@@ -53,6 +53,7 @@ class RunRecordReader {
     description.code_version = first->code_version;
     description.note = first->note;
     description.tags = first->tags;
+    run_.layout = first->layout;
   }
 
   // The bars of all writers; those that several have stand once.

@@ -25,6 +25,7 @@ struct RecordedSource {
 // What the journals of all writers hold together, but for the changes.
 struct RecordedRun {
   RunDescription description;  // without feeds, counts and files
+  RunLayout layout = RunLayout::automatic;
   std::vector<WriterRecord> writers;
   std::vector<std::pair<Bars, std::string>> feeds;  // with their data_id; to be moved out
   std::vector<BarIndex> bar_counts;                 // of each feed

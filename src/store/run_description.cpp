@@ -97,6 +97,12 @@ void set_counts(JsonValue& json, const RunDescription& description) {
 
 }  // namespace
 
+Status check_layout(const RunDescription& description, const std::string& run_path) {
+  if (description.layout == layout::kFiles || description.layout == layout::kPacked) return Status();
+  return Status::invalid(
+      fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path, description.layout));
+}
+
 JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds) {
   JsonValue::Array json;
   for (const RunDescription::Feed& feed : feeds) {

@@ -12,6 +12,12 @@
 
 namespace signalbook {
 
+// How the traces of a run lie on disk; each row of the index tells it of its own.
+namespace layout {
+inline constexpr const char* kFiles = "files";    // a file a trace
+inline constexpr const char* kPacked = "packed";  // many traces in few files (store/pack_file.h)
+}  // namespace layout
+
 // run.json: what a run is, beside its index.
 struct RunDescription {
   struct Feed {
@@ -50,11 +56,14 @@ struct RunDescription {
   std::optional<std::string> code_version, note;
   std::vector<std::pair<std::string, std::string>> tags;
   std::vector<Writer> writers;
-  std::string layout = "files";
+  std::string layout = layout::kFiles;
   int64_t strategy_count = 0, trace_count = 0, change_count = 0;
   std::vector<File> files;
   bool is_sealed = false;  // decoded from a text that vouches for itself (store/sealed_json.h)
 };
+
+// Invalid when this program does not know how the traces of that run lie.
+Status check_layout(const RunDescription& description, const std::string& run_path);
 
 // A list of objects, as run.json has it; the view `runs` reads it too, and passes over what it does not show.
 JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds);

@@ -167,10 +167,7 @@ Status Inspection::look_at_description() {
     tell_damage(name, description.status().message());
     return Status();
   }
-  if (description->layout != "files") {
-    return Status::invalid(fmt::format("{}: layout '{}' is unknown to this program; take a newer Signalbook", run_path_,
-                                       description->layout));
-  }
+  SB_RETURN_IF_ERROR(check_layout(*description, run_path_));
   const Status components =
       check_run_file(files_, run_path_, *description, file::kStrategyComponents, FileCheck::digest);
   if (components.code() == StatusCode::io_error) return components;

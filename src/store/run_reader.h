@@ -12,25 +12,9 @@
 #include "store/strategy_components.h"
 #include "store/strategy_index.h"
 #include "store/trace_file.h"
+#include "store/trace_storage.h"
 
 namespace signalbook {
-
-// Where the traces of a run come from. Who asks does not learn how they lie on disk. Several threads may ask at once.
-class TraceStorage {
- public:
-  virtual ~TraceStorage() = default;
-  // Damaged, naming the file, when the trace is missing or not what the index says.
-  virtual Result<Trace> read(const IndexRow& row) = 0;
-  // The same of what an analysis needs, several times as fast; px only where asked for.
-  virtual Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) = 0;
-};
-
-// The traces of a run, without its index: the rows to read them by come from elsewhere. Damaged when there is
-// no run.json that says how they lie, Invalid when it is newer.
-Result<std::unique_ptr<TraceStorage>> open_traces(FileSystem& files, const std::string& run_path);
-
-// The bars of a feed, from the store around a run. Damaged when they are not there.
-Result<Bars> read_stored_bars(FileSystem& files, const std::string& run_path, const std::string& data_id);
 
 // The description of a finished run and the bytes of its index, which are those that the description vouches for.
 // NotFound when the run is not finished, Damaged when either is not what was written, Invalid when it is newer.

@@ -20,6 +20,7 @@
 #include "format/signal_matrix.h"
 #include "format/strategy_identity.h"
 #include "journal/journal_file.h"
+#include "store/commit_run.h"
 #include "store/run_journals.h"
 #include "store/run_summary.h"
 
@@ -37,6 +38,7 @@ struct RunOptions {
   std::vector<std::pair<std::string, std::string>> tags;
   int64_t created_at = 0;  // microseconds since 1970 UTC; no clock is read here. A run that is there keeps its own
   MissingSignal missing = MissingSignal::refuse;
+  RunLayout layout = RunLayout::automatic;  // of a run that is made; one that is there keeps its own
   RunOpening opening = RunOpening::create;
   std::string writer = "main";  // no two of a name at a time; names its journal
   JournalOptions journal;
@@ -102,7 +104,7 @@ class RunWriter {
   Status close();
   // Finishes every trace of this writer and makes the run visible, durably, with what its other writers recorded.
   // Invalid while another writer is at it, or died before its input ended: it may go on.
-  Result<RunSummary> commit();
+  Result<RunSummary> commit(const CommitOptions& options = {});
   // Removes the run, as long as this writer has made it and nobody else has joined; else the same as close().
   Status discard();
 

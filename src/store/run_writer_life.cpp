@@ -146,7 +146,8 @@ Status RunWriter::join() {
                           .code_version = options_.code_version,
                           .note = options_.note,
                           .tags = options_.tags,
-                          .missing = options_.missing};
+                          .missing = options_.missing,
+                          .layout = options_.layout};
   for (const WriterJournal& journal : journals) {
     if (journal.writer == options_.writer) {
       if (options_.opening != RunOpening::resume) {
@@ -277,7 +278,7 @@ Result<std::vector<std::string>> RunWriter::others_that_were_cut_off() const {
   return names;
 }
 
-Result<RunSummary> RunWriter::commit() {
+Result<RunSummary> RunWriter::commit(const CommitOptions& options) {
   SB_RETURN_IF_ERROR(failure_);
   if (traces_.empty()) return Status::invalid("there is no trace to record");
   SB_RETURN_IF_ERROR(end_input());
@@ -299,7 +300,7 @@ Result<RunSummary> RunWriter::commit() {
         "is with signalbook recover {}",
         run_path_, fmt::join(cut_off, ", "), cut_off.size() == 1 ? "its" : "their", cut_off.front(), run_path_));
   }
-  SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
+  SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_, options));
   if (!committed.damage.empty()) {
     return Status::damaged(fmt::format("{}; what is whole was saved in {}, and its journals were left there",
                                        committed.damage.front(), run_path_));

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <compare>
 #include <iterator>
+#include <numeric>
 #include <span>
 #include <tuple>
 
@@ -12,7 +12,7 @@
 #include "format/strategy_identity.h"
 #include "format/trace_schema.h"
 #include "store/metric_set.h"
-#include "store/parameter_columns.h"
+#include "store/strategy_row.h"
 #include "store/table_file.h"
 
 namespace signalbook {
@@ -26,55 +26,18 @@ std::string to_bytes(const Bytes& bytes, size_t count) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), count);
 }
 
-// A total order over parameters: by name, then numbers before text before the rest, each by value.
-std::weak_ordering compare_values(const JsonValue& a, const JsonValue& b) {
-  const auto rank = [](const JsonValue& v) { return v.integer() || v.real() ? 0 : v.text() ? 1 : 2; };
-  const auto number = [](const JsonValue& v) { return v.integer() ? static_cast<double>(*v.integer()) : *v.real(); };
-  if (rank(a) != rank(b)) return rank(a) <=> rank(b);
-  if (rank(a) == 0) {
-    if (number(a) != number(b)) return number(a) < number(b) ? std::weak_ordering::less : std::weak_ordering::greater;
-    return std::weak_ordering::equivalent;
-  }
-  if (rank(a) == 1) return *a.text() <=> *b.text();
-  return to_json(a, JsonStyle::canonical) <=> to_json(b, JsonStyle::canonical);
-}
-
-using SortedParameters = std::vector<const JsonValue::Member*>;
-
-SortedParameters sort_parameters(const IndexRow& row) {
-  SortedParameters sorted;
-  for (const JsonValue::Member& member : row.parameters) sorted.push_back(&member);
-  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
-  return sorted;
-}
-
-std::weak_ordering compare_parameters(const SortedParameters& a, const SortedParameters& b) {
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    if (a[i]->first != b[i]->first) return a[i]->first <=> b[i]->first;
-    if (const auto order = compare_values(a[i]->second, b[i]->second); order != 0) return order;
-  }
-  return a.size() <=> b.size();
-}
-
 }  // namespace
 
 std::string IndexRow::strategy_hash() const { return to_hex(strategy_digest).substr(0, kStrategyHashLength); }
 
 void sort_index(std::vector<IndexRow>& rows) {
-  std::vector<SortedParameters> parameters(rows.size());
+  std::vector<std::string> keys;
+  keys.reserve(rows.size());
+  for (const IndexRow& row : rows) keys.push_back(index_order_key(row));
   std::vector<size_t> order(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    parameters[i] = sort_parameters(rows[i]);
-    order[i] = i;
-  }
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const auto before = [&](size_t i) {
-      return std::tie(rows[i].kind, rows[i].symbol, rows[i].timeframe, rows[i].strategy_type);
-    };
-    if (before(a) != before(b)) return before(a) < before(b);
-    if (const auto compared = compare_parameters(parameters[a], parameters[b]); compared != 0) return compared < 0;
-    return std::tie(rows[a].strategy_digest, rows[a].strategy_id) <
-           std::tie(rows[b].strategy_digest, rows[b].strategy_id);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, [&](size_t a, size_t b) {
+    return std::tie(keys[a], rows[a].strategy_id) < std::tie(keys[b], rows[b].strategy_id);
   });
   std::vector<IndexRow> sorted;
   sorted.reserve(rows.size());
@@ -85,9 +48,7 @@ void sort_index(std::vector<IndexRow>& rows) {
 
 namespace {
 
-// A question with a filter reads all rows of the groups that hold a match, and each group costs a reader of the footer
-// some time: this is between the two (benchmarks/README.md).
-constexpr size_t kRowsPerGroup = 61'440;
+constexpr size_t kRowsPerGroup = IndexEncoder::kRowsPerGroup;
 
 TableColumn slice(const TableColumn& column, size_t first, size_t count) {
   TableColumn part;
@@ -107,10 +68,8 @@ TableColumn slice(const TableColumn& column, size_t first, size_t count) {
   return part;
 }
 
-// The columns of these rows, which begin at row `first`; the parameters' come in, because what they are depends on all
-// rows of the index.
-Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parameters, const MetricSet& metrics,
-                 size_t first) {
+// The columns of these rows. Those of the parameters depend on all rows of the index.
+Table make_table(std::span<const IndexRow> rows, const ParameterColumns& parameters, const MetricSet& metrics) {
   Table table;
   const auto integers = [&](const char* name, ColumnType type, auto&& value) {
     TableColumn& column = table.add(name, type);
@@ -140,7 +99,9 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
   texts("symbol", [](const IndexRow& row) { return row.symbol; });
   texts("timeframe", [](const IndexRow& row) { return row.timeframe; });
   texts("kind", [](const IndexRow& row) { return row.kind == SignalKind::label ? "classifier" : "signal"; });
-  std::move(parameters.begin(), parameters.end(), std::back_inserter(table.columns));
+  std::vector<const JsonValue::Object*> parameters_of_rows;
+  for (const IndexRow& row : rows) parameters_of_rows.push_back(&row.parameters);
+  std::ranges::move(parameters.make(parameters_of_rows), std::back_inserter(table.columns));
   texts("constraints", [](const IndexRow& row) { return row.constraints; });
   texts("threshold", [](const IndexRow& row) { return row.threshold; });
   texts("trace_path", [](const IndexRow& row) { return row.trace_path; });
@@ -153,12 +114,24 @@ Table make_table(std::span<const IndexRow> rows, std::vector<TableColumn> parame
   integers("change_count", ColumnType::int64, [](const IndexRow& row) { return row.change_count; });
   integers("first_ts", ColumnType::timestamp, [](const IndexRow& row) { return row.first_ts; });
   integers("last_ts", ColumnType::timestamp, [](const IndexRow& row) { return row.last_ts; });
-  add_metric_columns(table, metrics, first, rows.size());
+  add_metric_columns(table, metrics, 0, rows.size());
   texts("strategy_config", [](const IndexRow& row) { return row.strategy_config; });
   TableColumn& aliases = table.add("aliases", ColumnType::text_list);
   for (const IndexRow& row : rows) aliases.append_list(row.aliases);
-  integers("file_size", ColumnType::int64, [](const IndexRow& row) { return row.file_size; });
-  bytes("file_sha256", sizeof(Digest), [](const IndexRow& row) { return row.file_sha256; });
+  const auto in_file = [](const IndexRow& row, int64_t value) {
+    return row.is_packed() ? std::nullopt : std::optional(value);
+  };
+  const auto in_pack = [](const IndexRow& row, int64_t value) {
+    return row.is_packed() ? std::optional(value) : std::nullopt;
+  };
+  integers("file_size", ColumnType::int64, [&](const IndexRow& row) { return in_file(row, row.file_size); });
+  TableColumn& file_sha256 = table.add("file_sha256", ColumnType::bytes, sizeof(Digest));
+  for (const IndexRow& row : rows) {
+    row.is_packed() ? file_sha256.append_null() : file_sha256.append_text(to_bytes(row.file_sha256, sizeof(Digest)));
+  }
+  texts("pack", [](const IndexRow& row) { return row.is_packed() ? std::optional(row.pack) : std::nullopt; });
+  integers("row_start", ColumnType::int64, [&](const IndexRow& row) { return in_pack(row, row.row_start); });
+  integers("row_count", ColumnType::int64, [&](const IndexRow& row) { return in_pack(row, row.change_count); });
   integers("created_at", ColumnType::timestamp, [](const IndexRow& row) { return row.created_at; });
   return table;
 }
@@ -192,13 +165,37 @@ Result<std::string> encode_in_groups(size_t row_count, MakeTable&& make_group) {
 
 }  // namespace
 
+IndexEncoder::IndexEncoder(const ParameterColumns& parameters, ByteSink sink)
+    : parameters_(parameters), file_(std::make_unique<TableFileEncoder>(index_file_options(), std::move(sink))) {}
+IndexEncoder::~IndexEncoder() = default;
+
+Status IndexEncoder::append(std::span<const IndexRow> rows, const MetricSet& metrics) {
+  return file_->append(make_table(rows, parameters_, metrics));
+}
+
+Result<std::string> IndexEncoder::finish() { return file_->finish(); }
+
+namespace {
+
+ParameterColumns parameters_of(const std::vector<IndexRow>& rows) {
+  ParameterColumns parameters;
+  for (const IndexRow& row : rows) parameters.note(row.parameters);
+  return parameters;
+}
+
+}  // namespace
+
 Result<std::string> encode_index(const std::vector<IndexRow>& rows, const MetricSet& metrics) {
-  const std::vector<TableColumn> parameters = make_parameter_columns(rows);
-  return encode_in_groups(rows.size(), [&](size_t first, size_t count) {
-    std::vector<TableColumn> parameters_of_group;
-    for (const TableColumn& column : parameters) parameters_of_group.push_back(slice(column, first, count));
-    return make_table(std::span(rows).subspan(first, count), std::move(parameters_of_group), metrics, first);
-  });
+  const ParameterColumns parameters = parameters_of(rows);
+  IndexEncoder encoder(parameters);
+  size_t first = 0;
+  do {
+    const size_t count = std::min(kRowsPerGroup, rows.size() - first);
+    const MetricSet of_group = metrics.size() > 0 ? metrics.slice(first, count) : MetricSet();
+    SB_RETURN_IF_ERROR(encoder.append(std::span(rows).subspan(first, count), of_group));
+    first += count;
+  } while (first < rows.size());
+  return encoder.finish();
 }
 
 Result<std::string> replace_index_metrics(std::string_view bytes, const std::string& file_name,
@@ -223,7 +220,7 @@ Result<std::string> replace_index_metrics(std::string_view bytes, const std::str
   });
 }
 
-Table index_table(const std::vector<IndexRow>& rows) { return make_table(rows, make_parameter_columns(rows), {}, 0); }
+Table index_table(const std::vector<IndexRow>& rows) { return make_table(rows, parameters_of(rows), {}); }
 
 bool is_metric_column(std::string_view name) {
   return std::ranges::find(metric_columns(), name) != metric_columns().end();
@@ -279,12 +276,12 @@ std::optional<std::string> optional_text(const TableColumn& column, size_t row) 
 Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name) {
   SB_ASSIGN_OR_RETURN(
       const Table table,
-      decode_table_file(
-          bytes, file_name,
-          {"strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",       "timeframe",
-           "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
-           "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
-           "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "created_at"}));
+      decode_table_file(bytes, file_name,
+                        {"strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",       "timeframe",
+                         "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
+                         "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
+                         "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "pack",
+                         "row_start",   "row_count",       "created_at"}));
   IndexColumns columns(table, file_name);
   const TableColumn& strategy_id = columns.get("strategy_id", ColumnType::text);
   const TableColumn& strategy_digest = columns.get("strategy_digest", ColumnType::bytes);
@@ -310,6 +307,12 @@ Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::st
   const TableColumn& file_size = columns.get("file_size", ColumnType::int64);
   const TableColumn& file_sha256 = columns.get("file_sha256", ColumnType::bytes);
   const TableColumn& created_at = columns.get("created_at", ColumnType::timestamp);
+  // Runs that an earlier version recorded have no packs.
+  static const TableColumn kNoColumn;
+  const bool has_packs = table.find("pack") != nullptr;
+  const TableColumn& pack = has_packs ? columns.get("pack", ColumnType::text) : kNoColumn;
+  const TableColumn& row_start = has_packs ? columns.get("row_start", ColumnType::int64) : kNoColumn;
+  const TableColumn& row_count = has_packs ? columns.get("row_count", ColumnType::int64) : kNoColumn;
   SB_RETURN_IF_ERROR(columns.status());
 
   std::vector<IndexRow> rows(table.row_count());
@@ -337,6 +340,14 @@ Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::st
     row.last_ts = optional_integer(last_ts, i);
     row.strategy_config = strategy_config.texts[i];
     row.aliases = aliases.lists[i];
+    if (has_packs && !pack.is_null(i)) {
+      row.pack = pack.texts[i];
+      row.row_start = row_start.integers[i];
+      if (row_start.is_null(i) || row_count.is_null(i) || row_count.integers[i] != row.change_count) {
+        return Status::damaged(fmt::format("{}: row {}: row_start and row_count do not say where {} changes lie",
+                                           file_name, i + 1, row.change_count));
+      }
+    }
     row.file_size = file_size.integers[i];
     from_bytes(file_sha256.texts[i], row.file_sha256);
     row.created_at = created_at.integers[i];

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,11 +13,14 @@
 #include "format/content_hash.h"
 #include "format/json_value.h"
 #include "format/signal.h"
+#include "store/byte_sink.h"
+#include "store/parameter_columns.h"
 #include "store/table.h"
 
 namespace signalbook {
 
 struct MetricSet;
+class TableFileEncoder;
 
 // One trace, as the index of its run tells it.
 struct IndexRow {
@@ -40,16 +45,42 @@ struct IndexRow {
   std::optional<int64_t> first_ts, last_ts;  // of the first and last change
   std::string strategy_config;               // JSON as given
   std::vector<std::string> aliases;          // other ids of the same configuration with the same trace
+  // Where the trace lies: in a file of its own, trace_path, with these bytes; or in the rows [row_start, row_start +
+  // change_count) of a pack, which then is the pack's path relative to the run.
   int64_t file_size = 0;
   Digest file_sha256{};
+  std::string pack;
+  int64_t row_start = 0;
   int64_t created_at = 0;
 
+  bool is_packed() const { return !pack.empty(); }
   std::string strategy_hash() const;
 };
 
-// Puts rows in the order of the index, like beside like: by kind, feed, strategy_type, parameters, then digest and id.
-// Neighbours in a sweep change on the same bars, so this order is also the one that compresses best.
+// Puts rows in the order of the index, like beside like: by index_order_key(), then strategy_id. Neighbours in a sweep
+// change on the same bars, so this order is also the one that compresses best.
 void sort_index(std::vector<IndexRow>& rows);
+
+// Makes strategy_index.parquet of rows that come in its order, so that they need not all be in memory.
+class IndexEncoder {
+ public:
+  // `parameters` has seen every row. `sink` gets the bytes; none: finish() returns them.
+  explicit IndexEncoder(const ParameterColumns& parameters, ByteSink sink = nullptr);
+  ~IndexEncoder();
+
+  // The next rows, with their metrics or a set without rows. As many as come in one call are one row group at the most:
+  // kRowsPerGroup, but for the last call.
+  Status append(std::span<const IndexRow> rows, const MetricSet& metrics);
+  Result<std::string> finish();
+
+  // A question with a filter reads all rows of the groups that hold a match, and each group costs a reader of the
+  // footer some time: this is between the two (docs/benchmarks.md).
+  static constexpr size_t kRowsPerGroup = 61'440;
+
+ private:
+  const ParameterColumns& parameters_;
+  std::unique_ptr<TableFileEncoder> file_;
+};
 
 // strategy_index.parquet: one row a trace, in the order given; trace_id is that order. The parameters become columns:
 // numbers param_x (DOUBLE), text param_x, or param_x__str beside another type, and so on (docs/format.md). The columns

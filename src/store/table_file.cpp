@@ -17,6 +17,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "store/arrow_sink.h"
+
 namespace signalbook {
 
 namespace {
@@ -30,8 +32,15 @@ void check(const arrow::Status& status) {
 
 struct TableFileEncoder::State {
   TableFileOptions options;
-  std::shared_ptr<arrow::io::BufferOutputStream> sink;
+  ByteSink sink;
+  std::string bytes;  // where there is no sink
+  std::shared_ptr<ArrowSink> stream;
   std::unique_ptr<parquet::arrow::FileWriter> writer;  // opened by the first table, which tells the columns
+
+  Status failure(const std::exception& error) const {
+    if (stream != nullptr && !stream->status().ok()) return stream->status();
+    return Status::io_error(fmt::format("cannot encode a Parquet file: {}", error.what()));
+  }
 
   void open(const arrow::Schema& columns) {
     parquet::WriterProperties::Builder builder;
@@ -46,17 +55,24 @@ struct TableFileEncoder::State {
       // Made for a whole row group, and folded where there are fewer rows. One answer in 20 is a group read in vain.
       builder.enable_bloom_filter(name, {.ndv = options.rows_per_group, .fpp = 0.05, .fold = true});
     }
-    PARQUET_ASSIGN_OR_THROW(sink, arrow::io::BufferOutputStream::Create());
+    if (sink == nullptr) {
+      sink = [this](std::string_view piece) {
+        bytes += piece;
+        return Status();
+      };
+    }
+    stream = std::make_shared<ArrowSink>(sink);
     PARQUET_ASSIGN_OR_THROW(
-        writer, parquet::arrow::FileWriter::Open(columns, arrow::default_memory_pool(), sink, builder.build()));
+        writer, parquet::arrow::FileWriter::Open(columns, arrow::default_memory_pool(), stream, builder.build()));
     auto metadata = std::make_shared<arrow::KeyValueMetadata>();
     for (const auto& [key, value] : options.metadata) metadata->Append(key, value);
     check(writer->AddKeyValueMetadata(metadata));
   }
 };
 
-TableFileEncoder::TableFileEncoder(TableFileOptions options) : state_(std::make_unique<State>()) {
+TableFileEncoder::TableFileEncoder(TableFileOptions options, ByteSink sink) : state_(std::make_unique<State>()) {
   state_->options = std::move(options);
+  state_->sink = std::move(sink);
 }
 TableFileEncoder::~TableFileEncoder() = default;
 
@@ -71,17 +87,16 @@ Status TableFileEncoder::append(const Table& table) {
     check(state_->writer->WriteTable(*arrow_table, state_->options.rows_per_group));
     return Status();
   } catch (const std::exception& error) {
-    return Status::io_error(fmt::format("cannot encode a Parquet file: {}", error.what()));
+    return state_->failure(error);
   }
 }
 
 Result<std::string> TableFileEncoder::finish() {
   try {
     check(state_->writer->Close());
-    PARQUET_ASSIGN_OR_THROW(const auto buffer, state_->sink->Finish());
-    return buffer->ToString();
+    return std::move(state_->bytes);
   } catch (const std::exception& error) {
-    return Status::io_error(fmt::format("cannot encode a Parquet file: {}", error.what()));
+    return state_->failure(error);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "store/byte_sink.h"
 #include "store/table.h"
 
 namespace signalbook {
@@ -25,11 +26,12 @@ struct TableFileOptions {
 // the other, each in row groups of its own, so that a long table need not be whole in memory. Same tables, same bytes.
 class TableFileEncoder {
  public:
-  explicit TableFileEncoder(TableFileOptions options);
+  // `sink` gets the bytes; none: finish() returns them.
+  explicit TableFileEncoder(TableFileOptions options, ByteSink sink = nullptr);
   ~TableFileEncoder();
 
   Status append(const Table& table);  // the same columns each time
-  Result<std::string> finish();       // the bytes of the file; after one append at least
+  Result<std::string> finish();       // after one append at least
 
  private:
   struct State;

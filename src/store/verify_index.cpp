@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "format/strategy_identity.h"
-#include "format/strategy_parameters.h"
 #include "format/strategy_tree.h"
 #include "store/strategy_components.h"
+#include "store/strategy_row.h"
 #include "store/table_file.h"
 #include "store/verify_table.h"
 
@@ -18,24 +18,6 @@ namespace signalbook {
 namespace {
 
 constexpr const char* kSource = "the configuration gives";
-
-Result<JsonValue> normalize_text(const std::string& config) {
-  SB_ASSIGN_OR_RETURN(const JsonValue json, parse_json(config));
-  return normalize_strategy(json);
-}
-
-// The row with all that follows from its configuration made anew.
-Status derive(IndexRow& row) {
-  SB_ASSIGN_OR_RETURN(const JsonValue node, normalize_text(row.strategy_config));
-  const StrategyIdentity identity = identify_normalized(node);
-  row.strategy_digest = identity.digest;
-  row.value_digest = identity.value_digest;
-  row.strategy_type = *node.find("type")->text();
-  row.parameters = queryable_parameters(node);
-  row.constraints = member_text(node.find("constraints"));
-  row.threshold = member_text(node.find("threshold"));
-  return Status();
-}
 
 std::optional<std::string> check_paths(const std::vector<IndexRow>& rows) {
   std::set<std::string_view> known;
@@ -56,14 +38,17 @@ std::vector<std::string> check_index(std::string_view bytes, const std::vector<I
   std::vector<std::string> found;
   std::vector<IndexRow> derived = rows;
   const auto unreadable = first_fault(rows.size(), [&](size_t i) -> std::optional<std::string> {
-    const Status status = derive(derived[i]);
+    const Status status = derive_strategy(derived[i]).status();
     if (status.ok()) return std::nullopt;
     return fmt::format("strategy_config: {}", status.message());
   });
   if (unreadable) found.push_back(*unreadable);
   // Parameters of a configuration that cannot be read are not known, and with them the columns of all.
+  // Runs that an earlier version recorded have no columns of packs.
+  static const std::set<std::string> kOfPacks = {"pack", "row_start", "row_count"};
   const auto passes_over = [&](const std::string& name) {
-    return is_metric_column(name) || (unreadable && name.starts_with("param_"));
+    return is_metric_column(name) || (unreadable && name.starts_with("param_")) ||
+           (kOfPacks.contains(name) && table->find(name) == nullptr);
   };
   for (std::string& line : compare_tables(index_table(derived), *table, kSource, passes_over)) {
     found.push_back(std::move(line));
@@ -84,9 +69,10 @@ std::vector<std::string> check_components(std::string_view bytes, const std::vec
   std::vector<ComponentRow> components;
   std::set<Digest> known;
   for (const IndexRow& row : rows) {
-    const Result<JsonValue> node = normalize_text(row.strategy_config);
+    IndexRow derived = {.strategy_config = row.strategy_config};
+    const Result<JsonValue> node = derive_strategy(derived);
     if (!node.ok()) return {};  // told of the index
-    const Digest digest = identify_normalized(*node).digest;
+    const Digest& digest = derived.strategy_digest;
     if (!known.insert(digest).second) continue;
     for (StrategyComponent& component : list_components(*node)) components.push_back({digest, std::move(component)});
   }

@@ -154,9 +154,8 @@ Status Verification::check_run(const RunLocation& run) {
   if (description) {
     check_counts(found, *rows);
     conflicts_.keep(run_id_, *description, *rows);
-    if (description->layout != "files") {
-      tell(Kind::problem,
-           fmt::format("layout '{}' is unknown to this program; its traces were not checked", description->layout));
+    if (const Status status = check_layout(*description, run.path); !status.ok()) {
+      tell(Kind::problem, status.message() + "; its traces were not checked");
       return Status();
     }
   }
