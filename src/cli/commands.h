@@ -102,6 +102,14 @@ struct IndexRebuildOptions {
 };
 Status run_index_rebuild(const IndexRebuildOptions& options);
 
+struct PackCommandOptions {
+  CommonOptions common;
+  std::string run;              // its directory, or its name in the store
+  std::string columns = "few";  // of packs
+  size_t threads = 0;
+};
+Status run_pack(const PackCommandOptions& options, bool to_packs, int* interrupted_by);
+
 struct TraceOptions {
   CommonOptions common;
   std::string strategy;  // or a trace file

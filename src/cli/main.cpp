@@ -218,6 +218,25 @@ int run(int argc, char** argv) {
   command->add_flag("--quiet,-q", rebuild.common.quiet, "Nothing but errors");
   command->callback([&] { status = run_index_rebuild(rebuild); });
 
+  PackCommandOptions pack;
+  for (const bool to_packs : {true, false}) {
+    command = app.add_subcommand(to_packs ? "pack" : "unpack",
+                                 to_packs ? "Lay the traces of a run out as packs: many in few files"
+                                          : "Lay the traces of a run out as files: one each");
+    command->add_option("run", pack.run, "A run's directory or name")->required();
+    if (to_packs) {
+      command
+          ->add_option("--columns", pack.columns,
+                       "few (the rest comes from index and bars), or full: each row with ts, sym, strat and px too")
+          ->capture_default_str();
+    }
+    command->add_option("--threads", pack.threads, "At the most (else one a core)")
+        ->check(number_between(1, 1024, "a number of threads from 1 to 1024"));
+    add_store(*command, pack.common);
+    command->add_flag("--quiet,-q", pack.common.quiet, "Nothing but errors");
+    command->callback([&, to_packs] { status = run_pack(pack, to_packs, &interrupted_by); });
+  }
+
   TraceOptions trace;
   command = app.add_subcommand("trace", "Print the changes of a strategy, or its signal on every bar");
   command->add_option("strategy", trace.strategy, "A strategy_id, 4 or more digits of a hash, or a trace file")

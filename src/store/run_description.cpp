@@ -166,6 +166,7 @@ Result<std::string> change_run_files(std::string_view text, const RunDescription
     json.set(kCounts, std::move(changed));
   }
   json.set(kFiles, JsonValue(std::move(files)));
+  json.set("layout", JsonValue(description.layout));
   return seal_json(std::move(*json.object()));
 }
 

@@ -62,20 +62,38 @@ Status StagedFiles::make_directory(const std::string& path) {
   return Status();
 }
 
-Status StagedFiles::publish(const std::string& last, const std::vector<std::string>& further_directories) {
+Status StagedFiles::sync() {
   std::vector<std::string> temporaries;
   for (const auto& [temporary, path] : in_flight_) temporaries.push_back(temporary);
-  SB_RETURN_IF_ERROR(files_.sync_files(temporaries));
+  return files_.sync_files(temporaries);
+}
 
-  const std::string last_path = join_path(run_path_, last);
+Status StagedFiles::give_names(const std::string& but) {
   for (const auto& [temporary, path] : in_flight_) {
-    if (path != last_path) SB_RETURN_IF_ERROR(files_.rename(temporary, path));
+    if (path != but) SB_RETURN_IF_ERROR(files_.rename(temporary, path));
   }
   for (const std::string& directory : directories_) SB_RETURN_IF_ERROR(files_.sync_directory(directory));
+  return Status();
+}
+
+Status StagedFiles::publish(const std::string& last, const std::vector<std::string>& further_directories) {
+  SB_RETURN_IF_ERROR(sync());
+  const std::string last_path = join_path(run_path_, last);
+  SB_RETURN_IF_ERROR(give_names(last_path));
   for (const std::string& directory : further_directories) SB_RETURN_IF_ERROR(files_.sync_directory(directory));
   SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
   SB_RETURN_IF_ERROR(files_.rename(temporary_of(last_path), last_path));
   return files_.sync_directory(run_path_);
+}
+
+Status StagedFiles::publish_all() {
+  SB_RETURN_IF_ERROR(sync());
+  SB_RETURN_IF_ERROR(give_names(""));
+  return files_.sync_directory(run_path_);
+}
+
+void StagedFiles::discard() {
+  for (const auto& [temporary, path] : in_flight_) (void)files_.remove_file(temporary);
 }
 
 }  // namespace signalbook

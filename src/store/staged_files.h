@@ -53,9 +53,15 @@ class StagedFiles {
   // further directories; `last`, which is one of them, has its own behind all others. Whatever dies in between leaves
   // no file `last`.
   Status publish(const std::string& last, const std::vector<std::string>& further_directories);
+  // The same where none is the last.
+  Status publish_all();
+  // Takes all away that has no name yet; best effort.
+  void discard();
 
  private:
   Status make_directory(const std::string& path);
+  Status sync();
+  Status give_names(const std::string& but);
 
   FileSystem& files_;
   std::string run_path_;

@@ -50,24 +50,6 @@ namespace {
 
 constexpr size_t kRowsPerGroup = IndexEncoder::kRowsPerGroup;
 
-TableColumn slice(const TableColumn& column, size_t first, size_t count) {
-  TableColumn part;
-  part.name = column.name;
-  part.type = column.type;
-  part.width = column.width;
-  const auto copy = [&](const auto& from, auto& to) {
-    if (from.empty()) return;
-    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
-    to.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
-  };
-  copy(column.valid, part.valid);
-  copy(column.integers, part.integers);
-  copy(column.reals, part.reals);
-  copy(column.texts, part.texts);
-  copy(column.lists, part.lists);
-  return part;
-}
-
 // The columns of these rows. Those of the parameters depend on all rows of the index.
 Table make_table(std::span<const IndexRow> rows, const ParameterColumns& parameters, const MetricSet& metrics) {
   Table table;
@@ -118,25 +100,37 @@ Table make_table(std::span<const IndexRow> rows, const ParameterColumns& paramet
   texts("strategy_config", [](const IndexRow& row) { return row.strategy_config; });
   TableColumn& aliases = table.add("aliases", ColumnType::text_list);
   for (const IndexRow& row : rows) aliases.append_list(row.aliases);
-  const auto in_file = [](const IndexRow& row, int64_t value) {
-    return row.is_packed() ? std::nullopt : std::optional(value);
-  };
-  const auto in_pack = [](const IndexRow& row, int64_t value) {
-    return row.is_packed() ? std::optional(value) : std::nullopt;
-  };
-  integers("file_size", ColumnType::int64, [&](const IndexRow& row) { return in_file(row, row.file_size); });
-  TableColumn& file_sha256 = table.add("file_sha256", ColumnType::bytes, sizeof(Digest));
-  for (const IndexRow& row : rows) {
-    row.is_packed() ? file_sha256.append_null() : file_sha256.append_text(to_bytes(row.file_sha256, sizeof(Digest)));
-  }
-  texts("pack", [](const IndexRow& row) { return row.is_packed() ? std::optional(row.pack) : std::nullopt; });
-  integers("row_start", ColumnType::int64, [&](const IndexRow& row) { return in_pack(row, row.row_start); });
-  integers("row_count", ColumnType::int64, [&](const IndexRow& row) { return in_pack(row, row.change_count); });
+  std::ranges::move(index_places(rows).columns, std::back_inserter(table.columns));
   integers("created_at", ColumnType::timestamp, [](const IndexRow& row) { return row.created_at; });
   return table;
 }
 
 }  // namespace
+
+Table index_places(std::span<const IndexRow> rows) {
+  Table table;
+  TableColumn file_size = {.name = "file_size", .type = ColumnType::int64};
+  TableColumn file_sha256 = {.name = "file_sha256", .type = ColumnType::bytes, .width = sizeof(Digest)};
+  TableColumn pack = {.name = "pack", .type = ColumnType::text};
+  TableColumn row_start = {.name = "row_start", .type = ColumnType::int64};
+  TableColumn row_count = {.name = "row_count", .type = ColumnType::int64};
+  for (const IndexRow& row : rows) {
+    if (row.is_packed()) {
+      file_size.append_null();
+      file_sha256.append_null();
+      pack.append_text(row.pack);
+      row_start.append_integer(row.row_start);
+      row_count.append_integer(row.change_count);
+    } else {
+      file_size.append_integer(row.file_size);
+      file_sha256.append_text(to_bytes(row.file_sha256, sizeof(Digest)));
+      for (TableColumn* const column : {&pack, &row_start, &row_count}) column->append_null();
+    }
+  }
+  table.columns = {std::move(file_size), std::move(file_sha256), std::move(pack), std::move(row_start),
+                   std::move(row_count)};
+  return table;
+}
 
 namespace {
 
@@ -198,26 +192,28 @@ Result<std::string> encode_index(const std::vector<IndexRow>& rows, const Metric
   return encoder.finish();
 }
 
+Result<std::string> replace_index_columns(std::string_view bytes, const std::string& file_name,
+                                          const ColumnsOfRows& columns) {
+  std::string replaced;
+  SB_RETURN_IF_ERROR(replace_columns(bytes, file_name, columns, index_file_options(), [&](std::string_view piece) {
+    replaced += piece;
+    return Status();
+  }));
+  return replaced;
+}
+
 Result<std::string> replace_index_metrics(std::string_view bytes, const std::string& file_name,
                                           const MetricSet& metrics) {
-  SB_ASSIGN_OR_RETURN(Table old, decode_table_file(bytes, file_name));
-  // What is read loses the width of integers.
-  const Table written = index_table({});
-  for (TableColumn& column : old.columns) {
-    const TableColumn* const same = written.find(column.name);
-    if (same != nullptr && same->type == ColumnType::int32) column.type = ColumnType::int32;
-  }
-  if (old.row_count() != metrics.size()) {
-    return Status::damaged(fmt::format("{} has {} rows, not {}", file_name, old.row_count(), metrics.size()));
-  }
-  return encode_in_groups(old.row_count(), [&](size_t first, size_t count) {
+  size_t row_count = 0;
+  const auto columns = [&](size_t first, size_t count) {
+    row_count = first + count;
     Table table;
-    for (const TableColumn& column : old.columns) {
-      if (column.name == metric_columns().front()) add_metric_columns(table, metrics, first, count);
-      if (!is_metric_column(column.name)) table.columns.push_back(slice(column, first, count));
-    }
-    return table;
-  });
+    add_metric_columns(table, metrics, first, std::min(count, metrics.size() - std::min(first, metrics.size())));
+    return Result(std::move(table));
+  };
+  SB_ASSIGN_OR_RETURN(std::string replaced, replace_index_columns(bytes, file_name, columns));
+  if (row_count == metrics.size()) return replaced;
+  return Status::damaged(fmt::format("{} has {} rows, not {}", file_name, row_count, metrics.size()));
 }
 
 Table index_table(const std::vector<IndexRow>& rows) { return make_table(rows, parameters_of(rows), {}); }

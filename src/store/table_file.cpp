@@ -28,14 +28,32 @@ void check(const arrow::Status& status) {
   if (!status.ok()) throw std::runtime_error(status.ToString());
 }
 
-}  // namespace
+Status convert(const Table& table, std::shared_ptr<arrow::Table>* converted) {
+  ArrowArray c_batch;
+  ArrowSchema c_schema;
+  SB_RETURN_IF_ERROR(table_to_arrow(table, &c_batch, &c_schema));
+  PARQUET_ASSIGN_OR_THROW(const auto batch, arrow::ImportRecordBatch(&c_batch, &c_schema));
+  PARQUET_ASSIGN_OR_THROW(*converted, arrow::Table::FromRecordBatches({batch}));
+  return Status();
+}
 
-struct TableFileEncoder::State {
+std::shared_ptr<arrow::io::BufferReader> reader_of(std::string_view bytes) {
+  return std::make_shared<arrow::io::BufferReader>(
+      std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()), std::ssize(bytes)));
+}
+
+// A table file on its way.
+struct TableWriter {
   TableFileOptions options;
   ByteSink sink;
   std::string bytes;  // where there is no sink
   std::shared_ptr<ArrowSink> stream;
   std::unique_ptr<parquet::arrow::FileWriter> writer;  // opened by the first table, which tells the columns
+
+  void write(const std::shared_ptr<arrow::Table>& table) {
+    if (writer == nullptr) open(*table->schema());
+    check(writer->WriteTable(*table, options.rows_per_group));
+  }
 
   Status failure(const std::exception& error) const {
     if (stream != nullptr && !stream->status().ok()) return stream->status();
@@ -70,6 +88,10 @@ struct TableFileEncoder::State {
   }
 };
 
+}  // namespace
+
+struct TableFileEncoder::State : TableWriter {};
+
 TableFileEncoder::TableFileEncoder(TableFileOptions options, ByteSink sink) : state_(std::make_unique<State>()) {
   state_->options = std::move(options);
   state_->sink = std::move(sink);
@@ -78,13 +100,9 @@ TableFileEncoder::~TableFileEncoder() = default;
 
 Status TableFileEncoder::append(const Table& table) {
   try {
-    ArrowArray c_batch;
-    ArrowSchema c_schema;
-    SB_RETURN_IF_ERROR(table_to_arrow(table, &c_batch, &c_schema));
-    PARQUET_ASSIGN_OR_THROW(const auto batch, arrow::ImportRecordBatch(&c_batch, &c_schema));
-    PARQUET_ASSIGN_OR_THROW(const auto arrow_table, arrow::Table::FromRecordBatches({batch}));
-    if (state_->writer == nullptr) state_->open(*batch->schema());
-    check(state_->writer->WriteTable(*arrow_table, state_->options.rows_per_group));
+    std::shared_ptr<arrow::Table> converted;
+    SB_RETURN_IF_ERROR(convert(table, &converted));
+    state_->write(converted);
     return Status();
   } catch (const std::exception& error) {
     return state_->failure(error);
@@ -104,6 +122,65 @@ Result<std::string> encode_table_file(const Table& table, const TableFileOptions
   TableFileEncoder encoder(options);
   SB_RETURN_IF_ERROR(encoder.append(table));
   return encoder.finish();
+}
+
+namespace {
+
+std::unique_ptr<parquet::arrow::FileReader> open_reader(std::string_view bytes) {
+  parquet::ReaderProperties properties;
+  properties.set_page_checksum_verification(true);
+  parquet::arrow::FileReaderBuilder builder;
+  check(builder.Open(reader_of(bytes), properties));
+  PARQUET_ASSIGN_OR_THROW(auto reader, builder.Build());
+  return reader;
+}
+
+// `table` with these columns in it.
+std::shared_ptr<arrow::Table> put_columns(std::shared_ptr<arrow::Table> table, const arrow::Table& columns) {
+  int behind = table->num_columns();
+  for (int i = 0; i < columns.num_columns(); ++i) {
+    const auto& field = columns.field(i);
+    const int place = table->schema()->GetFieldIndex(field->name());
+    if (place >= 0) {
+      PARQUET_ASSIGN_OR_THROW(table, table->SetColumn(place, field, columns.column(i)));
+      behind = place + 1;
+    } else {
+      PARQUET_ASSIGN_OR_THROW(table, table->AddColumn(behind++, field, columns.column(i)));
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+Status replace_columns(std::string_view bytes, const std::string& file_name, const ColumnsOfRows& columns,
+                       const TableFileOptions& options, const ByteSink& sink) {
+  TableWriter encoder;
+  encoder.options = options;
+  encoder.sink = sink;
+  try {
+    const std::unique_ptr<parquet::arrow::FileReader> reader = open_reader(bytes);
+    size_t first_row = 0;
+    for (int group = 0; group < reader->num_row_groups(); ++group) {
+      PARQUET_ASSIGN_OR_THROW(auto table, reader->ReadRowGroup(group));
+      const auto count = static_cast<size_t>(table->num_rows());
+      SB_ASSIGN_OR_RETURN(const Table given, columns(first_row, count));
+      if (given.row_count() != count) {
+        return Status::damaged(fmt::format("{}: rows from {} on: {} are there, not {}", file_name, first_row + 1, count,
+                                           given.row_count()));
+      }
+      std::shared_ptr<arrow::Table> converted;
+      SB_RETURN_IF_ERROR(convert(given, &converted));
+      encoder.write(put_columns(std::move(table), *converted));
+      first_row += count;
+    }
+    if (encoder.writer == nullptr) return Status::damaged(file_name + ": it has no rows");
+    check(encoder.writer->Close());
+    return Status();
+  } catch (const std::exception& error) {
+    if (encoder.stream != nullptr && !encoder.stream->status().ok()) return encoder.stream->status();
+    return Status::damaged(fmt::format("{}: not a readable Parquet file: {}", file_name, error.what()));
+  }
 }
 
 namespace {
@@ -133,13 +210,7 @@ Result<Table> decode_table_file(std::string_view bytes, const std::string& file_
                                 std::vector<std::pair<std::string, std::string>>* metadata,
                                 std::vector<FileColumn>* declared) {
   try {
-    auto source = std::make_shared<arrow::io::BufferReader>(
-        std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
-    parquet::ReaderProperties properties;
-    properties.set_page_checksum_verification(true);
-    parquet::arrow::FileReaderBuilder builder;
-    check(builder.Open(source, properties));
-    PARQUET_ASSIGN_OR_THROW(auto reader, builder.Build());
+    const std::unique_ptr<parquet::arrow::FileReader> reader = open_reader(bytes);
     const auto file_metadata = reader->parquet_reader()->metadata();
     const parquet::SchemaDescriptor& schema = *file_metadata->schema();
     std::vector<int> places;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,15 @@ class TableFileEncoder {
 
 // A table that is whole.
 Result<std::string> encode_table_file(const Table& table, const TableFileOptions& options = {});
+
+// Columns of a few rows of a table file; what they are called must not depend on the rows.
+using ColumnsOfRows = std::function<Result<Table>(size_t first_row, size_t count)>;
+
+// The same table with these columns in place of those of the same names; one that is not there comes behind the one
+// before it. All other columns stay as they are, whatever they are, and so do the row groups, of which one is in memory
+// at a time. `sink` gets the bytes. Damaged, naming `file_name`, when the file cannot be read.
+Status replace_columns(std::string_view bytes, const std::string& file_name, const ColumnsOfRows& columns,
+                       const TableFileOptions& options, const ByteSink& sink);
 
 // A column of a Parquet file as the file declares it.
 struct FileColumn {

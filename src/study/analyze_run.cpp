@@ -10,10 +10,10 @@
 
 #include "format/file_names.h"
 #include "format/trace_schema.h"
+#include "store/lock_finished_run.h"
 #include "store/metric_set.h"
 #include "store/replace_run_file.h"
 #include "store/run_files.h"
-#include "store/run_journals.h"
 #include "store/run_reader.h"
 #include "study/feed_metrics.h"
 
@@ -181,16 +181,6 @@ Status Analysis::write() {
   }
   SB_ASSIGN_OR_RETURN(const std::string bytes, replace_index_metrics(index_.bytes, index_path(), figures_));
   return replace_run_file(files_, run_path_, file::kStrategyIndex, bytes);
-}
-
-// A finished run, and nobody else who changes its files.
-Result<std::unique_ptr<RunLock>> lock_finished_run(FileSystem& files, const std::string& run_path) {
-  SB_RETURN_IF_ERROR(read_checked_index(files, run_path).status());
-  SB_ASSIGN_OR_RETURN(std::unique_ptr<RunLock> lock, RunLock::take(files, run_path, /*wait=*/true));
-  SB_ASSIGN_OR_RETURN(const bool has_journal, files.directory_exists(journal_directory(run_path)));
-  if (!has_journal) return lock;
-  return Status::invalid(
-      fmt::format("{} has a journal: its commit died, or goes on; finish it with signalbook recover", run_path));
 }
 
 }  // namespace
