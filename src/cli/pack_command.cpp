@@ -37,10 +37,9 @@ Status run_pack(const PackCommandOptions& options, bool to_packs, int* interrupt
   const char* const done = to_packs ? "packed" : "unpacked";
   const std::string name = escape_lines(run), traces = count_of(report->trace_count, "trace");
   if (report->was_so) {
-    const std::string left = report->removed_count == 0
-                                 ? "nothing was changed"
-                                 : fmt::format("{} left over by an attempt that died removed",
-                                               count_of(report->removed_count, "file"));
+    const std::string left = report->removed_count == 0 ? "nothing was changed"
+                                                        : fmt::format("{} left over by an attempt that died removed",
+                                                                      count_of(report->removed_count, "file"));
     print_out("{} is {} already: {}, {}\n", name, done, traces, left);
   } else {
     print_out("{} {}: {}, {:.1f} MB before, {:.1f} MB now, {:.2f} s\n", done, name, traces,

@@ -82,9 +82,8 @@ class Repack {
     SB_ASSIGN_OR_RETURN(const std::string index, encode_new_index());
     const std::string path = join_path(run_path_, file::kRunDescription);
     SB_ASSIGN_OR_RETURN(const std::string text, files_.read_file(path));
-    return replace_run_files(
-        files_, run_path_, next, {{.name = file::kStrategyIndex, .bytes = index}},
-        [&](const RunDescription& description) { return change_run_files(text, description); });
+    return replace_run_files(files_, run_path_, next, {{.name = file::kStrategyIndex, .bytes = index}},
+                             [&](const RunDescription& description) { return change_run_files(text, description); });
   }
 
   Status read_bars() {
@@ -139,9 +138,10 @@ class Repack {
     for (size_t k = 0; k < recorded.changes.size(); ++k) {
       const BarIndex bar = recorded.changes.idx[k];
       if (bar >= static_cast<BarIndex>(bars.size()) || trace.ts[k] != bars.ts[static_cast<size_t>(bar)]) {
-        return Status::damaged(fmt::format("{}: strategy {}: bar {} is none of {}, or of another time; see: signalbook "
-                                           "verify --deep",
-                                           run_path_, row.strategy_id, bar, bars_path(row.data_id)));
+        return Status::damaged(
+            fmt::format("{}: strategy {}: bar {} is none of {}, or of another time; see: signalbook "
+                        "verify --deep",
+                        run_path_, row.strategy_id, bar, bars_path(row.data_id)));
       }
       const double close = bars.close[static_cast<size_t>(bar)];
       if (trace.px[k] != close && !std::isnan(trace.px[k])) recorded.prices.emplace_back(k, trace.px[k]);
@@ -163,8 +163,8 @@ class Repack {
   RepackReport report_;
   RunDescription before_;
   std::string index_;
-  std::vector<IndexRow> rows_, places_;           // as they are, and where their traces will lie
-  std::map<std::string, size_t> feeds_;           // data_id -> place in bars_
+  std::vector<IndexRow> rows_, places_;  // as they are, and where their traces will lie
+  std::map<std::string, size_t> feeds_;  // data_id -> place in bars_
   std::vector<std::unique_ptr<const Bars>> bars_;
 };
 
@@ -215,9 +215,8 @@ Result<std::vector<std::string>> remove_unused_traces(FileSystem& files, const s
   if (is_dry) return unused;
 
   RunDescription next = index.description;
-  std::erase_if(next.files, [&](const RunDescription::File& entry) {
-    return pack_kind(entry.path) && !used.contains(entry.path);
-  });
+  std::erase_if(next.files,
+                [&](const RunDescription::File& entry) { return pack_kind(entry.path) && !used.contains(entry.path); });
   next.layout = has_packs ? layout::kPacked : layout::kFiles;
   if (next.files.size() != index.description.files.size() || next.layout != index.description.layout) {
     SB_ASSIGN_OR_RETURN(const std::string text, files.read_file(join_path(run_path, file::kRunDescription)));

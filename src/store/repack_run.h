@@ -37,9 +37,10 @@ struct RepackReport {
 // on, and recover takes away what is left over. Damaged, and nothing changed, when a trace is not what was recorded.
 Result<RepackReport> repack_run(FileSystem& files, const std::string& run_path, const RepackOptions& options);
 
-// Removes what lies where traces lie and the index does not name, as far as it is what repack_run() leaves behind: packs,
-// files of traces that are in a pack, files in flight; run.json does not name them then. Returns their paths, relative
-// to the run. When `is_dry` nothing is done. The caller holds the run's lock. Damaged when index or run.json is.
+// Removes what lies where traces lie and the index does not name, as far as it is what repack_run() leaves behind:
+// packs, files of traces that are in a pack, files in flight; run.json does not name them then. Returns their paths,
+// relative to the run. When `is_dry` nothing is done. The caller holds the run's lock. Damaged when index or run.json
+// is.
 Result<std::vector<std::string>> remove_unused_traces(FileSystem& files, const std::string& run_path, bool is_dry);
 
 }  // namespace signalbook

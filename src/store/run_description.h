@@ -71,8 +71,9 @@ JsonValue feeds_to_json(const std::vector<RunDescription::Feed>& feeds);
 // With its seal.
 std::string encode_run_description(const RunDescription& description);
 
-// The same text with the `files`, counts and layout of `description`. All else in it stays as it is and in its order, with what
-// other programs or later versions have written there. `text` must be one that decode_run_description() reads.
+// The same text with the `files`, counts and layout of `description`. All else in it stays as it is and in its order,
+// with what other programs or later versions have written there. `text` must be one that decode_run_description()
+// reads.
 Result<std::string> change_run_files(std::string_view text, const RunDescription& description);
 
 // Damaged, naming `file_name`, when it is none or its seal is wrong (where it has one); Invalid when a newer Signalbook

@@ -99,8 +99,8 @@ bool is_metric_column(std::string_view name);
 Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name);
 Result<MetricSet> decode_index_metrics(std::string_view bytes, const std::string& file_name);
 
-// The same index with other columns, made for some rows at a time: of metrics (add_metric_columns) or of where the traces
-// lie (index_places). As if encode_index had got them.
+// The same index with other columns, made for some rows at a time: of metrics (add_metric_columns) or of where the
+// traces lie (index_places). As if encode_index had got them.
 Result<std::string> replace_index_columns(std::string_view bytes, const std::string& file_name,
                                           const ColumnsOfRows& columns);
 Table index_places(std::span<const IndexRow> rows);
