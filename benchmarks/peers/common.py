@@ -61,6 +61,11 @@ def dense_of(traces, bars, hashes):
     return np.ascontiguousarray(by_strategy.T)
 
 
+def index_of(store):
+    """The one of a run, or the flat one that was made of it."""
+    return next(path for path in sorted(store.rglob("*index.parquet")) if path.is_file())
+
+
 def timed(work, *arguments):
     start = time.perf_counter()
     result = work(*arguments)

@@ -16,7 +16,9 @@ def library(path, create=False):
 
 def payload(w, index, n, idx, val, hashes, configs):
     frame = pd.DataFrame({"idx": idx, "val": val, "px": w.closes[idx]}, index=index[idx])
-    return arcticdb.WritePayload(hashes[n], frame, metadata={"strat": f"strategy_{n}", "config": json.loads(configs[n])})
+    return arcticdb.WritePayload(
+        hashes[n], frame, metadata={"strat": f"strategy_{n}", "config": json.loads(configs[n])}
+    )
 
 
 def write_all(w, out, traces):

@@ -2,7 +2,7 @@
 
 import duckdb
 import numpy as np
-from common import again, by_hash, change_mask, dense_of, main, read_dense, written
+from common import again, by_hash, change_mask, dense_of, index_of, main, read_dense, written
 
 
 def strategies_table(w, names, hashes):
@@ -115,7 +115,7 @@ WANTED = "strategy_id, strategy_hash, sharpe_ratio"
 
 def ask_index(store, rest, parameters=lambda: []):
     database = duckdb.connect()
-    sql = f"SELECT {WANTED} FROM '{store}/index.parquet' {rest}"
+    sql = f"SELECT {WANTED} FROM '{index_of(store)}' {rest}"
     return again(lambda: {"rows": len(database.execute(sql, parameters()).fetchall())})
 
 

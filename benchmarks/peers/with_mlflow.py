@@ -36,7 +36,11 @@ def store_runs(w, out, _):
 
     seconds, template = timed(log)
     fill(path, template, rows[logged:])
-    return {"seconds": seconds, "strategies_a_second": logged / seconds, "answer": {"changes": 0, "strategies": len(w.configs)}}
+    return {
+        "seconds": seconds,
+        "strategies_a_second": logged / seconds,
+        "answer": {"changes": 0, "strategies": len(w.configs)},
+    }
 
 
 def fill(path, template, rows):

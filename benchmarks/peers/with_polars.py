@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from common import again, by_hash, change_mask, dense_of, main, read_dense, timed, written
+from common import again, by_hash, change_mask, dense_of, index_of, main, read_dense, timed, written
 
 
 def bars_frame(w):
@@ -96,12 +96,12 @@ def find_param(_, __, store):
         & (pl.col("param_period") == 20)
         & (pl.col("param_std_dev") == 2.0)
     )
-    return again(lambda: {"rows": pl.scan_parquet(store / "index.parquet").filter(wanted).select(WANTED).collect().height})
+    return again(lambda: {"rows": pl.scan_parquet(index_of(store)).filter(wanted).select(WANTED).collect().height})
 
 
 def find_best(_, __, store):
     def ask():
-        return pl.scan_parquet(store / "index.parquet").select(WANTED).top_k(20, by="sharpe_ratio").collect()
+        return pl.scan_parquet(index_of(store)).select(WANTED).top_k(20, by="sharpe_ratio").collect()
 
     return again(lambda: {"rows": ask().height})
 
@@ -110,7 +110,7 @@ def find_hash(w, _, store):
     hashes = iter(w.lines("chosen_100.txt"))
 
     def ask():
-        return pl.scan_parquet(store / "index.parquet").filter(pl.col("strategy_hash") == next(hashes)).collect()
+        return pl.scan_parquet(index_of(store)).filter(pl.col("strategy_hash") == next(hashes)).collect()
 
     return again(lambda: {"rows": ask().height})
 

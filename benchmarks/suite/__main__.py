@@ -122,7 +122,9 @@ class Suite:
             return False
         self.results.add(task.name, contestant.name, figures | {"turn": turn})
         took = time.perf_counter() - start
-        say(f"{task.name} {turn + 1}/{self.args.turns}: {contestant.name}: {figures['seconds']:.4g} s (took {took:.1f})")
+        say(
+            f"{task.name} {turn + 1}/{self.args.turns}: {contestant.name}: {figures['seconds']:.4g} s (took {took:.1f})"
+        )
         return True
 
     def clean(self):
@@ -164,6 +166,7 @@ class Suite:
 
 
 def parse():
+    deps = Path(os.environ.get("SIGNALBOOK_DEPS") or ROOT / ".deps")
     parser = argparse.ArgumentParser(
         prog="benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -183,7 +186,7 @@ def parse():
     parser.add_argument("--made-up-bars", action="store_true", help="even where there are real ones")
     parser.add_argument("--programs", type=Path, default=ROOT / "build/bench", help="what was built")
     parser.add_argument("--work", type=Path, default=ROOT / "build/benchmarks", help="a folder on the disk to measure")
-    parser.add_argument("--venvs", type=Path, default=ROOT / "build/peers")
+    parser.add_argument("--venvs", type=Path, default=deps / "peers", help="the environments of the peers")
     parser.add_argument("--publish", type=Path, help="where tables, plot and results.json go (full scale: the project)")
     args = parser.parse_args()
     if args.quick:

@@ -1,6 +1,7 @@
 """The tasks: what is asked, and of whom."""
 
 import json
+import os
 import shutil
 import statistics
 
@@ -165,7 +166,16 @@ def drop_set(task, name):
 def analyze(name, task, of, threads=None, after=None):
     def arguments(context, _):
         limit = ["--threads", threads] if threads else []
-        return ["analyze", "--quiet", run_of(context, task, of), "--name", "bench", "--bars-per-year", BARS_A_YEAR, *limit]
+        return [
+            "analyze",
+            "--quiet",
+            run_of(context, task, of),
+            "--name",
+            "bench",
+            "--bars-per-year",
+            BARS_A_YEAR,
+            *limit,
+        ]
 
     return command(name, arguments, before=drop_set(task, of), after=after, needs=((task, of),))
 
@@ -187,7 +197,9 @@ def metrics_dense(layouts):
     for layout in layouts:
         whole = f"signalbook analyze, {layout} (process)"
         contestants.append(analyze(whole, stored, ours(layout), after=after(layout)))
-        contestants.append(analyze(whole.replace("process", "process, one thread"), stored, ours(layout), 1, after(layout)))
+        contestants.append(
+            analyze(whole.replace("process", "process, one thread"), stored, ours(layout), 1, after(layout))
+        )
     contestants += [
         google("signalbook, in memory, one thread", "bench_metrics", "metrics/without_cost",
                lambda c: [run_of(c, stored, ours(layouts[0]))], needs=((stored, ours(layouts[0])),)),
@@ -289,7 +301,9 @@ def trace_of_many(layouts):
     needs = (stored,)
 
     def one_by_one(context):
-        return [f"SELECT idx, val FROM traces WHERE strategy_hash = {h}" for h in quoted(context, "x100k", "chosen_100.txt")]
+        return [
+            f"SELECT idx, val FROM traces WHERE strategy_hash = {h}" for h in quoted(context, "x100k", "chosen_100.txt")
+        ]
 
     def of_command(context, _):
         wanted = (context.workload("x100k") / "chosen.txt").read_text().split()[0]
@@ -328,7 +342,9 @@ def join_many(layouts):
 
     def joined(context):
         chosen = ", ".join(f"({h})" for h in quoted(context, "x100k", "chosen.txt"))
-        return [f"SELECT idx, val FROM traces SEMI JOIN (VALUES {chosen}) AS chosen(strategy_hash) USING (strategy_hash)"]
+        return [
+            f"SELECT idx, val FROM traces SEMI JOIN (VALUES {chosen}) AS chosen(strategy_hash) USING (strategy_hash)"
+        ]
 
     def lateral(context):
         chosen = ", ".join(quoted(context, "x100k", "chosen.txt"))
@@ -430,7 +446,9 @@ def store_million(layouts):
 
     contestants = [
         ours_first,
-        Contestant("pyarrow, a flat index alone", flat, peer="pyarrow", needs=(("store-i1m", ours_first.name),), turns=1),
+        Contestant(
+            "pyarrow, a flat index alone", flat, peer="pyarrow", needs=(("store-i1m", ours_first.name),), turns=1
+        ),
         Contestant("SQLite, a row a parameter, index alone", sqlite, peer="pyarrow", turns=1),
         without_sums(peer("MLflow, logging runs", "mlflow", "store_runs", "i1m", writes=True, slow=True, turns=1)),
     ]
@@ -477,6 +495,8 @@ def lookups(function, title, arguments, sql, note=""):
         peer("DuckDB, flat Parquet", "duckdb", function, "i1m", flat),
         peer("polars, flat Parquet", "polars", function, "i1m", flat),
         peer("pyarrow, flat Parquet", "pyarrow", function, "i1m", flat),
+        peer("DuckDB, our index", "duckdb", function, "i1m", MILLION),
+        peer("polars, our index", "polars", function, "i1m", MILLION),
         peer("SQLite, a row a parameter", "pyarrow", function, "i1m", kv, file="sqlite"),
     ]
     if function == "find_param":
@@ -519,7 +539,9 @@ def find_best(_):
 
 def find_hash(_):
     def sql(context):
-        return [f"SELECT * FROM strategies WHERE strategy_hash = {h}" for h in quoted(context, "i1m", "chosen_100.txt", 12)]
+        return [
+            f"SELECT * FROM strategies WHERE strategy_hash = {h}" for h in quoted(context, "i1m", "chosen_100.txt", 12)
+        ]
 
     return lookups("find_hash", "Of a million: one hash", ["show", "{hash}"], sql)
 
@@ -548,7 +570,7 @@ def cross_runs(_):
         return context.latest(*made)
 
     def refresh(context, _):
-        return ["catalog", "refresh", "--store", context.latest(*made) / "results"]
+        return ["catalog", "--refresh", "--quiet", "--store", context.latest(*made) / "results"]
 
     def over_files(name, venv):
         def measure(context, out):
@@ -559,9 +581,22 @@ def cross_runs(_):
 
         return Contestant(name, measure, peer=venv, needs=(made,))
 
+    def one_more(context, out):
+        """The catalogue brought up to date after one more run, in a store of its own that has the same files."""
+        size = SCALES[context.scale]["r1000"]
+        store = out / "results"
+        shutil.copytree(context.latest(*made) / "results", store, copy_function=os.link)
+        context.ask("catalog", "--refresh", "--quiet", "--store", store)
+        added = ["--runs", "1", "--rows", size.rows, "--first-run", size.runs]
+        take_process([context.program("bench_index"), store, *added])
+        figures = take_process([context.program("signalbook"), "catalog", "--refresh", "--quiet", "--store", store])
+        shutil.rmtree(out)
+        return figures
+
     contestants = [
         without_sums(Contestant(made[1], make_runs, turns=1)),
-        command("signalbook catalog refresh, anew (process)", refresh, before=forget, needs=(made,)),
+        command("signalbook catalog --refresh, from nothing (process)", refresh, before=forget, needs=(made,)),
+        Contestant("signalbook catalog --refresh, after one more run (process)", one_more, needs=(made,)),
         rows_alone(statement("signalbook, hash_history", above, lambda _: [known], needs=(made,))),
         rows_alone(statement("signalbook, over the files as written", above, lambda _: [counting], needs=(made,))),
         over_files("DuckDB, over the files", "duckdb"),

@@ -53,7 +53,11 @@ def bars(axes, results, task, figure, title, factor):
 
 def curve(axes, results, task, title):
     points = curve_points(results, task)
-    for figure, label, factor in [("record_seconds", "record, s", 1), ("bytes", "MB", 1e-6), ("lookup_seconds", "lookup, s", 1)]:
+    for figure, label, factor in [
+        ("record_seconds", "record, s", 1),
+        ("bytes", "MB", 1e-6),
+        ("lookup_seconds", "lookup, s", 1),
+    ]:
         if not points:
             continue
         fitted = slope(points, figure)

@@ -120,13 +120,15 @@ def targets_table(results, context):
     rows = []
     for target in TARGETS:
         value = target.measured(results, context)
-        if value is None:
-            rows.append([target.what, f"{target.asked:,g} {target.unit}".strip(), "", "not measured"])
-            continue
-        is_met = value >= target.asked if target.at_least else value <= target.asked
         bound = "at least" if target.at_least else "at most"
         asked = f"{bound} {target.asked:,g} {target.unit}".strip()
-        rows.append([target.what, asked, f"{three_digits(value)} {target.unit}".strip(), "met" if is_met else "**missed**"])
+        if value is None:
+            rows.append([target.what, asked, "", "not measured"])
+            continue
+        is_met = value >= target.asked if target.at_least else value <= target.asked
+        rows.append(
+            [target.what, asked, f"{three_digits(value)} {target.unit}".strip(), "met" if is_met else "**missed**"]
+        )
     return table(["", "asked", "measured", ""], rows)
 
 
@@ -227,7 +229,7 @@ def machine_text(results):
     versions = {}
     for task in data["tasks"].values():
         for turns in task["measured"].values():
-            versions |= turns[-1].get("versions", {})
+            versions |= dict(list(turns[-1].get("versions", {}).items())[:1])  # the peer's own, not what it stands on
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return (
         f"Measured on {data.get('measured_on', '?')}: {machine['processor']}, {machine['cores']} cores, "
@@ -238,7 +240,11 @@ def machine_text(results):
 
 def blocks(results, tasks, context):
     """What stands between the markers, by their names."""
-    made = {"machine": machine_text(results), "targets": targets_table(results, context), "curves": curves_table(results)}
+    made = {
+        "machine": machine_text(results),
+        "targets": targets_table(results, context),
+        "curves": curves_table(results),
+    }
     for task in tasks:
         if task.name not in CURVES:
             made[task.name] = task_table(results, context, task)

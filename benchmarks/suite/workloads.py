@@ -190,7 +190,9 @@ def make_many_runs(folder, size):
     """One file of signals a run; 15% of the strategies of a run are those of the one before."""
     close, times = walk(size.bars, 40, 1), START + np.arange(size.bars) * FIVE_MINUTES
     step = size.strategies - size.strategies * 15 // 100
-    texts = write_common(folder, close, times, [mixed_config(n) for n in range(step * size.points[-1] + size.strategies)])
+    texts = write_common(
+        folder, close, times, [mixed_config(n) for n in range(step * size.points[-1] + size.strategies)]
+    )
     digest = hashlib.sha256()
     for run in range(size.points[-1]):
         idx, val = random_changes(size.strategies, size.changes, size.bars, [size.seed, run])
@@ -220,7 +222,9 @@ def main():
     done = make(args.folder, size, args.bars) if isinstance(size, Dense) else make(args.folder, size)
     expected, got = DIGESTS[args.scale].get(args.name), digest_of_all(args.folder, done["sha256"])
     if not (args.bars and isinstance(size, Dense)) and got != expected:
-        sys.exit(f"{args.name} ({args.scale}): digest {got} in place of {expected}: another numpy may draw other numbers")
+        sys.exit(
+            f"{args.name} ({args.scale}): digest {got} in place of {expected}: another numpy may draw other numbers"
+        )
     (args.folder / "done.json").write_text(json.dumps(done))
 
 
