@@ -2,7 +2,16 @@
 
 import duckdb
 import numpy as np
-from common import again, by_hash, change_mask, dense_of, index_of, main, read_dense, written
+from common import (
+    again,
+    by_hash,
+    change_mask,
+    dense_of,
+    index_of,
+    main,
+    read_dense,
+    written,
+)
 
 
 def strategies_table(w, names, hashes):
@@ -113,7 +122,7 @@ def count_pack(_, __, store):
 WANTED = "strategy_id, strategy_hash, sharpe_ratio"
 
 
-def ask_index(store, rest, parameters=lambda: []):
+def ask_index(store, rest, parameters=list):
     database = duckdb.connect()
     sql = f"SELECT {WANTED} FROM '{index_of(store)}' {rest}"
     return again(lambda: {"rows": len(database.execute(sql, parameters()).fetchall())})

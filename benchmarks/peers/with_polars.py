@@ -2,7 +2,17 @@
 
 import numpy as np
 import polars as pl
-from common import again, by_hash, change_mask, dense_of, index_of, main, read_dense, timed, written
+from common import (
+    again,
+    by_hash,
+    change_mask,
+    dense_of,
+    index_of,
+    main,
+    read_dense,
+    timed,
+    written,
+)
 
 
 def bars_frame(w):

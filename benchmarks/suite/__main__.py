@@ -5,7 +5,7 @@ the second of all), compares their answers, and writes results.json, the tables 
 be broken off at any time; the same command goes on where it stopped. What is not installed, and what takes minutes, is
 left out and named.
 
-    benchmarks/run --install                 makes the environments of the peers, and no more (3 minutes, 3 GB)
+    benchmarks/run --install                 makes the environments of the peers, and no more (2 minutes, 3 GB)
     benchmarks/run                           everything but what is slow: 5 turns, about 25 minutes
     benchmarks/run --quick                   smaller workloads and 2 turns: a few minutes, nothing is published
     benchmarks/run --only 'store-*' --turns 9
@@ -82,7 +82,14 @@ class Suite:
             return f"{contestant.peer} is not installed (benchmarks/run --install)"
         if contestant.slow and not self.args.slow:
             return "takes minutes (benchmarks/run --slow)"
+        for task, name in contestant.needs:
+            if not self.context.outcomes(task, name) and self.why_left_out(self.find(task, name)):
+                return f"needs what {name!r} writes, which is left out"
         return ""
+
+    def find(self, task_name, contestant_name):
+        task = next(task for task in self.tasks if task.name == task_name)
+        return next(one for one in task.contestants if one.name == contestant_name)
 
     def run_task(self, task):
         self.results.begin(task, self.program())
@@ -140,9 +147,7 @@ class Suite:
         if self.context.outcomes(task_name, contestant_name):
             return
         task = next(task for task in self.tasks if task.name == task_name)
-        contestant = next(one for one in task.contestants if one.name == contestant_name)
-        if self.why_left_out(contestant):
-            return
+        contestant = self.find(task_name, contestant_name)
         self.results.begin(task, self.program())
         for name in task.workloads:
             make_workload(self.context, name, self.args.bars)

@@ -3,9 +3,9 @@
 import json
 import statistics
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 from suite.measure import Failed, disk_use, take_json, take_process
 from suite.venvs import python_of

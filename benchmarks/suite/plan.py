@@ -5,7 +5,17 @@ import os
 import shutil
 import statistics
 
-from suite.contestants import Contestant, Task, command, google, peer, program, rows_of_csv, run_use, statement
+from suite.contestants import (
+    Contestant,
+    Task,
+    command,
+    google,
+    peer,
+    program,
+    rows_of_csv,
+    run_use,
+    statement,
+)
 from suite.measure import disk_use, take_json, take_process
 from suite.scales import SCALES
 
@@ -319,13 +329,13 @@ def trace_of_many(layouts):
         without_sums(from_packs("pyarrow, one packed file", "pyarrow", "trace_packed")),
         peer("pyarrow, a file by its path", "pyarrow", "trace_files", "x100k",
              ("store-x100k", "pyarrow, a file a strategy"), slow=True),
-        peer("ArcticDB, a symbol", "arcticdb", "trace_symbol", "x100k", ("store-x100k", "ArcticDB, a symbol a strategy"),
-             slow=True),
+        peer("ArcticDB, a symbol", "arcticdb", "trace_symbol", "x100k",
+             ("store-x100k", "ArcticDB, a symbol a strategy"), slow=True),
     ]  # fmt: skip
     return Task(
         "trace-x100k", "One trace of 100,000, by its hash", contestants, contestants[0].name, ("x100k",),
-        note="The median of a hundred different hashes in a warm process (pyarrow: of twenty). First: from the start of the "
-        "process to the first answer, files in the page cache.",
+        note="The median of a hundred different hashes in a warm process (pyarrow: of twenty). First: from the start of "
+        "the process to the first answer, files in the page cache.",
     )  # fmt: skip
 
 
@@ -348,8 +358,8 @@ def join_many(layouts):
 
     def lateral(context):
         chosen = ", ".join(quoted(context, "x100k", "chosen.txt"))
-        return [f"WITH chosen AS (SELECT trace_path FROM strategies WHERE strategy_hash IN ({chosen})) "
-                "SELECT idx, val FROM chosen t CROSS JOIN read_parquet(t.trace_path)"]  # fmt: skip
+        wanted = f"SELECT trace_path FROM strategies WHERE strategy_hash IN ({chosen})"
+        return [f"WITH chosen AS ({wanted}) SELECT idx, val FROM chosen t CROSS JOIN read_parquet(t.trace_path)"]
 
     contestants = [
         statement("signalbook, view traces", lambda c: run_of(c, *stored), joined, needs=(stored,)),
@@ -456,7 +466,7 @@ def store_million(layouts):
         "store-i1m", "A million strategies of 20 changes", contestants, ours_first.name, ("i1m",),
         expected_counts("i1m"), is_stored=True, unit="s",
         note="From a Parquet file of 20 million rows: recorded, committed, analysed. The others keep no traces; MLflow's "
-        "time is that of 300 runs, the rest of up to 100,000 is put into its tables directly.",
+        "time is that of 300 runs, and up to 100,000 are put into its tables directly.",
     )  # fmt: skip
 
 
@@ -529,11 +539,11 @@ def find_param(_):
 
 
 def find_best(_):
+    best = "ORDER BY sharpe_ratio DESC NULLS LAST LIMIT 20"
     return lookups(
         "find_best", "Of a million: the best 20 by Sharpe ratio",
         ["list", "--best", "sharpe_ratio", "--limit", "20"],
-        lambda _: ["SELECT strategy_id, strategy_hash, sharpe_ratio FROM strategies "
-                   "ORDER BY sharpe_ratio DESC NULLS LAST LIMIT 20"],
+        lambda _: [f"SELECT strategy_id, strategy_hash, sharpe_ratio FROM strategies {best}"],
     )  # fmt: skip
 
 
@@ -648,8 +658,12 @@ def curve_of_sizes(kind, title, layout, workloads, with_million):
     def million_point(context):
         run = run_of(context, *MILLION)
         kept = context.figures_of(*MILLION)
-        return {"record_seconds": kept["record_seconds"], "bytes": run_use(run)["bytes"],
-                "peak_mb": kept["record_peak_mb"], "lookup_seconds": lookup_time(context, run, chosen(context, "i1m"))}  # fmt: skip
+        return {
+            "record_seconds": kept["record_seconds"],
+            "bytes": run_use(run)["bytes"],
+            "peak_mb": kept["record_peak_mb"],
+            "lookup_seconds": lookup_time(context, run, chosen(context, "i1m")),
+        }
 
     name = "signalbook record, show (processes)"
     contestant = Contestant(name, measure, needs=(MILLION,) if with_million else (), turns=3)

@@ -9,7 +9,6 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
-
 from suite.report import CURVES, curve_points, slope
 from suite.results import Results
 

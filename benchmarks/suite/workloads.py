@@ -26,7 +26,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
-
 from suite.scales import SCALES, Dense, ManyRuns, Sparse
 
 START, FIVE_MINUTES = 1_704_205_800_000_000, 300_000_000
