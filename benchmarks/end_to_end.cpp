@@ -4,7 +4,7 @@
 // FOLDER holds a workload (benchmarks/suite/workloads.py): closes.npy, timestamps.npy, configs.jsonl, and either
 // signals.npy (int8, [bars, strategies]) or idx.npy and val.npy (int32 and int8, [strategies, changes]).
 //
-// usage: bench_end_to_end FOLDER RUN [--by matrix|bars|events|changes] [--layout files]
+// usage: bench_end_to_end FOLDER RUN [--by matrix|bars|events|changes] [--layout packed|files]
 //   matrix   the dense matrix in one call       bars     one call a bar, of all strategies
 //   events   one call a bar and strategy        changes  one call a change
 #include <fmt/format.h>
@@ -22,7 +22,7 @@ namespace signalbook {
 namespace {
 
 struct Options {
-  std::string folder, run, by = "matrix", layout = "files";
+  std::string folder, run, by = "matrix", layout = "packed";
 };
 
 struct Workload {
@@ -94,6 +94,7 @@ Status measure(const Options& options) {
   SB_ASSIGN_OR_RETURN(Workload workload, read_workload(options));
   const double input_mb = peak_memory_mb();
   RunOptions run_options;
+  run_options.layout = options.layout == "packed" ? RunLayout::packed : RunLayout::files;
   run_options.created_at = 1'711'500'000'000'000;
 
   const Stopwatch whole;
@@ -136,7 +137,7 @@ int main(int argc, char** argv) {
   app.add_option("folder", options.folder, "of the workload")->required()->check(CLI::ExistingDirectory);
   app.add_option("run", options.run, "must not exist")->required();
   app.add_option("--by", options.by)->check(CLI::IsMember({"matrix", "bars", "events", "changes"}));
-  app.add_option("--layout", options.layout)->check(CLI::IsMember({"files"}));
+  app.add_option("--layout", options.layout)->check(CLI::IsMember({"packed", "files"}));
   CLI11_PARSE(app, argc, argv);
   const signalbook::Status status = signalbook::measure(options);
   if (!status.ok()) fmt::print(stderr, "bench_end_to_end: {}\n", status.message());

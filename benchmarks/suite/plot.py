@@ -35,6 +35,8 @@ def bars(axes, results, task, figure, title, factor):
     measured = results.data["tasks"].get(task, {}).get("measured", {})
     values = {}
     for name in measured:
+        if figure == "size" and ("process" in name or "sync" in name):
+            continue  # the same store once more
         value = size_of(results, task, name) if figure == "size" else results.median(task, name)
         if value:
             values[name] = value * (1 if figure == "size" else factor)
@@ -79,6 +81,7 @@ def tidy(axes):
 def main():
     results = Results(sys.argv[1])
     plt.rcParams["svg.hashsalt"] = "benchmarks"  # the same figures, the same file
+    plt.rcParams["svg.fonttype"] = "none"  # text stays text
     figure, grid = plt.subplots(3, 3, figsize=(15, 11))
     for axes, panel in zip(grid.flat, PANELS, strict=False):
         bars(axes, results, *panel)
