@@ -48,7 +48,8 @@ def store_files(w, out, _):
         database.execute("SET partitioned_write_max_open_files = 2000")
         database.execute(
             f"""COPY (WITH steps AS (SELECT *, lag(val) OVER (PARTITION BY s ORDER BY idx) AS before FROM dense),
-                           changes AS (SELECT *, before IS NULL AS is_first FROM steps WHERE before IS DISTINCT FROM val)
+                           changes AS (SELECT *, before IS NULL AS is_first FROM steps
+                                       WHERE before IS DISTINCT FROM val)
                       SELECT {COLUMNS} FROM changes JOIN bars USING (idx) JOIN strategies USING (s) ORDER BY s, idx)
                 TO '{out}' (FORMAT parquet, PARTITION_BY (strategy_hash), WRITE_PARTITION_COLUMNS true,
                             OVERWRITE_OR_IGNORE true)"""
@@ -65,7 +66,8 @@ def read_files(w, _, store):
             f"""SELECT strategy_hash, list(idx ORDER BY idx) AS idx, list(val ORDER BY idx) AS val
                 FROM read_parquet('{store}/*/*.parquet', hive_partitioning = false) GROUP BY ALL"""
         ).fetchnumpy()
-        return dense_of(zip(got["strategy_hash"], map(np.array, got["idx"]), map(np.array, got["val"])), bars, hashes)
+        columns = got["strategy_hash"], map(np.array, got["idx"]), map(np.array, got["val"])
+        return dense_of(zip(*columns, strict=True), bars, hashes)
 
     return read_dense(read)
 

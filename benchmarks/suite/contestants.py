@@ -114,8 +114,8 @@ def program(name, arguments, *, writes=False, cwd=None, **more):
     return Contestant(name, measure, **more)
 
 
-def command(name, arguments, *, answer=None, writes=False, before=None, after=None, **more):
-    """`signalbook` as a process. `before` is not measured; `after` makes the answer."""
+def command(name, arguments, *, answer=None, writes=False, before=None, after=None, is_lookup=False, **more):
+    """`signalbook` as a process. `before` is not measured; `after` makes the answer. A lookup is its own first one."""
 
     def measure(context, out):
         if writes:
@@ -123,6 +123,8 @@ def command(name, arguments, *, answer=None, writes=False, before=None, after=No
         if before:
             before(context)
         figures = take_process([context.program("signalbook"), *arguments(context, out)], answer, sync=writes)
+        if is_lookup:
+            figures["first_seconds"] = figures["seconds"]
         if after:
             figures["answer"] = after(context, out)
         return figures | (run_use(out / "results/run_1") if writes else {})

@@ -89,8 +89,8 @@ def record_events(layout):
     for by, who in ways.items():
 
         def measure(context, out, by=by):
-            figures = take_json([context.program("bench_end_to_end"), *end_to_end("g1640", by, layout)(context, out)[1:]],
-                                sync=True)  # fmt: skip
+            executable, *rest = end_to_end("g1640", by, layout)(context, out)
+            figures = take_json([context.program(executable), *rest], sync=True)
             figures["whole_seconds"] = figures["seconds"]
             figures["seconds"] = figures["record_seconds"]
             figures["events_a_second"] = figures["events"] / figures["record_seconds"]
@@ -99,8 +99,8 @@ def record_events(layout):
         contestants.append(Contestant(who, measure))
     return Task(
         "record", "Taking the events of G1640", contestants, name, ("g1640",), expected_counts("g1640"),
-        note="One event for each bar and strategy, most of which change nothing. Time until the writer has them all, on "
-        "one core; the commit is not part of it.",
+        note="One event for each bar and strategy, most of which change nothing. Time until the writer has them "
+        "all, on one core; the commit is not part of it.",
     )  # fmt: skip
 
 
@@ -129,14 +129,17 @@ def store_dense(layouts):
         arrays("zarr, dense", "zarr", "store_dense"),
         arrays("Parquet, dense", "pyarrow", "store_dense_parquet"),
         arrays("pickle, dense", "pyarrow", "store_pickle"),
-        peer("the bytes of the first one, one sync", "pyarrow", "store_same_bytes", "g1640", (task, ours(layouts[0])),
-             writes=True),
+    ]
+    contestants += [
+        peer(f"the bytes of {ours(layout)}, one sync", "pyarrow", "store_same_bytes", "g1640", (task, ours(layout)),
+             writes=True)
+        for layout in layouts
     ]  # fmt: skip
     return Task(
         task, "G1640 from a dense matrix in memory to disk", contestants, ours(layouts[0]), ("g1640",),
         expected_counts("g1640"), is_stored=True,
-        note="Ours is a finished run, made durable, with index, bars and hashes; nobody else syncs. Dense stores hold the "
-        "values alone: no hash, no configuration, no prices.",
+        note="Ours is a finished run, made durable, with index, bars and hashes; nobody else syncs. Dense stores "
+        "hold the values alone: no hash, no configuration, no prices.",
     )  # fmt: skip
 
 
@@ -222,8 +225,9 @@ def metrics_dense(layouts):
             contestant.measure = without_answer(contestant.measure)
     return Task(
         "metrics-g1640", "Metrics of G1640", contestants, contestants[0].name, ("g1640",),
-        note="Ours are all figures of docs/metrics.md, read from the run, computed and written; theirs are five. NumPy's "
-        "sums must equal ours. vectorbt holds shares in place of a share of equity, so that its figures are others.",
+        note="Ours are all figures of docs/metrics.md, read from the run, computed and written; theirs are five. "
+        "NumPy's sums must equal ours. vectorbt holds shares in place of a share of equity, so that its "
+        "figures are others.",
     )  # fmt: skip
 
 
@@ -323,7 +327,7 @@ def trace_of_many(layouts):
         program("signalbook, C++", lambda c, _: ["bench_reading", run_of(c, *stored), "--hashes",
                                                  c.workload("x100k") / "chosen_100.txt"], needs=needs),
         without_value(statement("signalbook, SQL", lambda c: run_of(c, *stored), one_by_one, needs=needs)),
-        command("signalbook trace HASH (process)", of_command, needs=needs),
+        command("signalbook trace HASH (process)", of_command, is_lookup=True, needs=needs),
         from_packs("DuckDB, one packed file", "duckdb", "trace_packed"),
         from_packs("polars, one packed file", "polars", "trace_packed"),
         without_sums(from_packs("pyarrow, one packed file", "pyarrow", "trace_packed")),
@@ -334,8 +338,8 @@ def trace_of_many(layouts):
     ]  # fmt: skip
     return Task(
         "trace-x100k", "One trace of 100,000, by its hash", contestants, contestants[0].name, ("x100k",),
-        note="The median of a hundred different hashes in a warm process (pyarrow: of twenty). First: from the start of "
-        "the process to the first answer, files in the page cache.",
+        note="The median of a hundred different hashes in a warm process (pyarrow: of twenty). First: from the "
+        "start of the process to the first answer, files in the page cache.",
     )  # fmt: skip
 
 
@@ -465,8 +469,8 @@ def store_million(layouts):
     return Task(
         "store-i1m", "A million strategies of 20 changes", contestants, ours_first.name, ("i1m",),
         expected_counts("i1m"), is_stored=True, unit="s",
-        note="From a Parquet file of 20 million rows: recorded, committed, analysed. The others keep no traces; MLflow's "
-        "time is that of 300 runs, and up to 100,000 are put into its tables directly.",
+        note="From a Parquet file of 20 million rows: recorded, committed, analysed. The others keep no traces; "
+        "MLflow's time is that of 300 runs, and up to 100,000 are put into its tables directly.",
     )  # fmt: skip
 
 
@@ -500,7 +504,9 @@ def lookups(function, title, arguments, sql, note=""):
         return [*filled, "--quiet", "--format", "csv", "--store", where(context)]
 
     contestants = [
-        command(name, of_command, answer=rows_of_csv if arguments[0] == "list" else None, needs=(MILLION,)),
+        command(
+            name, of_command, answer=rows_of_csv if arguments[0] == "list" else None, is_lookup=True, needs=(MILLION,)
+        ),
         rows_alone(statement("signalbook, SQL", where, sql, needs=(MILLION,))),
         peer("DuckDB, flat Parquet", "duckdb", function, "i1m", flat),
         peer("polars, flat Parquet", "polars", function, "i1m", flat),
@@ -514,7 +520,8 @@ def lookups(function, title, arguments, sql, note=""):
             peer("MLflow, search_runs of 100,000", "mlflow", function, "i1m", ("store-i1m", "MLflow, logging runs"),
                  slow=True)
         )  # fmt: skip
-    return Task(f"{function.replace('_', '-')}-i1m", title, contestants, name, ("i1m",), note=note)
+    task = f"{function.replace('_', '-')}-i1m"
+    return Task(task, title, contestants, "signalbook, SQL", ("i1m",), note=note)
 
 
 def rows_alone(contestant):
@@ -534,7 +541,9 @@ def find_param(_):
         "find_param", "Of a million: one type, two parameters",
         ["list", "--type", "bollinger_bands", "--param", "period=20", "--param", "std_dev=2.0"],
         lambda _: [f"SELECT strategy_id, strategy_hash, sharpe_ratio FROM strategies WHERE {where}"],
-        note="Processes from start to end; all else in a warm process.",
+        note="Median: in a warm process, but for those that say process. First: from the start of a process to its"
+        " first answer. Ours knows the traces as well; the others have a table of parameters and figures, and"
+        " nothing else.",
     )  # fmt: skip
 
 

@@ -233,7 +233,8 @@ def machine_text(results):
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return (
         f"Measured on {data.get('measured_on', '?')}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gb']} GB, Linux {machine['kernel']}, {machine['file_system']}; {data.get('signalbook', '')}; "
+        f"{machine['memory_gb']} GB, Linux {machine['kernel']}, {machine['file_system']}; "
+        f"{data.get('signalbook', '')}; "
         f"Python {machine['python']}, {named}. Bars of G1640: {data['bars']}."
     )
 
