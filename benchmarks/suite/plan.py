@@ -271,6 +271,28 @@ def verify(layouts):
     return Task("verify-g1640", "Checking G1640", contestants, contestants[0].name, ("g1640",))
 
 
+def convert(layouts):
+    """Each on a store of its own that has the same files: they are replaced, never changed."""
+    stored = "store-g1640"
+
+    def contestant(verb, layout):
+        def measure(context, out):
+            shutil.copytree(store_of(context, stored, ours(layout)), out / "results", copy_function=os.link)
+            run = out / "results/run_1"
+            figures = take_process([context.program("signalbook"), verb, "--quiet", run], sync=True)
+            return figures | run_use(run) | {"answer": counted("g1640")(context, out)}
+
+        return Contestant(f"signalbook {verb} (process)", measure, needs=((stored, ours(layout)),))
+
+    contestants = [
+        contestant(verb, layout) for verb, layout in (("pack", "files"), ("unpack", "packed")) if layout in layouts
+    ]
+    return Task(
+        "convert-g1640", "G1640 from one layout to the other, durable", contestants, contestants[0].name, ("g1640",),
+        expected_counts("g1640"), is_stored=True,
+    )  # fmt: skip
+
+
 # ---- Many strategies
 
 
@@ -706,7 +728,7 @@ def tasks(scale, layouts):
     changes = [name for name in names if name.startswith("changes-")]
     return [
         record_events(layouts[0]),
-        *(make(layouts) for make in (store_dense, read_dense, metrics_dense, alike, verify)),
+        *(make(layouts) for make in (store_dense, convert, read_dense, metrics_dense, alike, verify)),
         *(make(layouts) for make in (store_many, trace_of_many, join_many, count_many, metrics_many)),
         *(make(layouts) for make in (store_million, find_param, find_best, find_hash)),
         cross_runs(layouts),
