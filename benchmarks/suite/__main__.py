@@ -27,7 +27,7 @@ from suite import plan, report, venvs
 from suite.contestants import Context, slug
 from suite.measure import Failed, machine
 from suite.results import Results, differences
-from suite.scales import SCALES, Runs
+from suite.scales import SCALES, Dense, Runs
 
 ROOT = Path(__file__).resolve().parents[2]
 BARS = "data/bars/SPY_5m.csv"  # below the folder of further test data
@@ -46,15 +46,21 @@ def given_bars(args):
     return found if found.exists() and args.scale != "tiny" and not args.made_up_bars else None
 
 
+def is_made(done, bars):
+    """Of these bars, that is."""
+    of = bars.name if bars else "made up"
+    return done.exists() and json.loads(done.read_text()).get("bars_of", of) == of
+
+
 def make_workload(context, name, bars):
-    folder = context.workload(name)
-    if isinstance(SCALES[context.scale][name], Runs) or (folder / "done.json").exists():
+    folder, size = context.workload(name), SCALES[context.scale][name]
+    if isinstance(size, Runs) or is_made(folder / "done.json", bars if isinstance(size, Dense) else None):
         return
     say(f"workload {name}")
     shutil.rmtree(folder, ignore_errors=True)
     python = venvs.python_of(context.venvs, "pyarrow") or sys.executable
     command = [python, "-m", "suite.workloads", folder, name, context.scale]
-    if bars and name == "g1640":
+    if bars and isinstance(size, Dense):
         command += ["--bars", bars]
     path = {"PYTHONPATH": str(ROOT / "benchmarks")}
     if subprocess.run(list(map(str, command)), check=False, env=os.environ | path).returncode != 0:
@@ -79,9 +85,9 @@ class Suite:
         if contestant.peer and contestant.peer not in self.args.peers:
             return "not asked for"
         if contestant.peer and venvs.python_of(self.context.venvs, contestant.peer) is None:
-            return f"{contestant.peer} is not installed (benchmarks/run --install)"
+            return f"{contestant.peer} is not installed (`benchmarks/run --install`)"
         if contestant.slow and not self.args.slow:
-            return "takes minutes (benchmarks/run --slow)"
+            return "for it takes minutes (`benchmarks/run --slow`)"
         for task, name in contestant.needs:
             if not self.context.outcomes(task, name) and self.why_left_out(self.find(task, name)):
                 return f"needs what {name!r} writes, which is left out"
@@ -124,7 +130,8 @@ class Suite:
             figures = contestant.measure(self.context, out)
         except Failed as error:
             shutil.rmtree(out, ignore_errors=True)
-            self.results.leave_out(task.name, contestant.name, f"failed: {error}"[:300])
+            words = str(error).replace(str(self.context.work), "...")
+            self.results.leave_out(task.name, contestant.name, f"failed ({words[:200]})")
             say(f"{task.name}: {contestant.name}: FAILED, {error}")
             return False
         self.results.add(task.name, contestant.name, figures | {"turn": turn})

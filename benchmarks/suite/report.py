@@ -141,7 +141,7 @@ def task_table(results, context, task):
     has_first = any(results.median(task.name, name, "first_seconds") for name in shown)
     header = ["", f"median {task.unit}", "least", "ratio"]
     header += ["first"] if has_first else []
-    header += ["MB on disk", "files", "bytes a change", "bytes a strategy"] if task.is_stored else []
+    header += ["MB: traces + rest", "files", "bytes a change", "bytes a strategy"] if task.is_stored else []
     header += ["peak MB", "load"]
     base = results.median(task.name, task.base)
     workload = done(context, task.workloads[0]) if task.is_stored else None
@@ -163,11 +163,12 @@ def task_table(results, context, task):
     title = task.title if task.title.endswith("?") else f"{task.title}."
     text = [f"{title} {task.note}".rstrip(), "", table(header, rows), ""]
     turns = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(max(counts, default=0))
-    text.append(f"Medians of {turns} turns; ratios to {task.base}.")
-    left_out = [f"{name} ({reason})" for name, reason in kept["left_out"].items()]
-    if left_out:
-        text.append(f"Left out: {'; '.join(left_out)}.")
-    return "\n".join(text)
+    text.append(f"Medians of {turns} turns, ratios to {task.base}: above 1 is slower.")
+    by_reason = {}
+    for name, reason in kept["left_out"].items():
+        by_reason.setdefault(reason, []).append(name)
+    left_out = [f"{reason}: {'; '.join(names)}" for reason, names in by_reason.items()]
+    return "\n".join(text + [f"\nLeft out, {text}." for text in left_out])
 
 
 def stored_cells(figures, workload):
