@@ -227,7 +227,12 @@ struct PackFile::State {
     if (page.dictionary_size > 0) read(page.dictionary_offset, page.dictionary_size, bytes->mutable_data());
     read(page.offset, page.size, bytes->mutable_data() + page.dictionary_size);
     const parquet::ColumnDescriptor* const column = file->metadata()->schema()->Column(place);
-    static const parquet::ReaderProperties kProperties;
+    // Costs nothing, because it is of the compressed bytes; of prices there is no digest elsewhere.
+    static const parquet::ReaderProperties kProperties = [] {
+      parquet::ReaderProperties properties;
+      properties.set_page_checksum_verification(true);
+      return properties;
+    }();
     auto pages = parquet::PageReader::Open(
         std::make_shared<arrow::io::BufferReader>(std::shared_ptr<arrow::Buffer>(std::move(bytes))), row_count,
         file->metadata()->RowGroup(0)->ColumnChunk(place)->compression(), kProperties, *column);
