@@ -22,7 +22,7 @@ struct CommittedRun {
 };
 
 struct CommitOptions {
-  int64_t memory_bytes = int64_t{192} << 20;  // for changes: the journals are read in as many passes as that needs
+  int64_t memory_bytes = int64_t{128} << 20;  // for changes: the journals are read in as many passes as that needs
   int64_t pack_bytes = int64_t{1} << 30;      // of a pack, about
   size_t threads = 0;                         // 0: one a core
   // Told how many traces are done: growing. May be none.

@@ -161,7 +161,7 @@ Status RunBuilder::write_settled() {
   SB_RETURN_IF_ERROR(traces_->write(items));
   for (Prepared& prepared : settled_) {
     rows_.push_back(std::move(prepared.row));
-    if (rows_.size() == IndexEncoder::kRowsPerGroup) SB_RETURN_IF_ERROR(write_index_rows());
+    if (rows_.size() == IndexEncoder::kRowsAtATime) SB_RETURN_IF_ERROR(write_index_rows());
   }
   settled_.clear();
   return Status();

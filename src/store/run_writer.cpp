@@ -302,6 +302,7 @@ Status RunWriter::keep_failure(Status status) {
 
 Status RunWriter::make_room() {
   if (!failure_.ok()) return failure_;
+  if (given_back_count_ > 0) return Status::invalid(run_path_ + " is being committed; this writer takes nothing more");
   const JournalBatch& batch = journal_->batch();
   const size_t large = batch.changes.size() + batch.label_changes.size() + 8 * batch.strategies.size();
   constexpr size_t kChangesPerFrame = size_t{1} << 16;

@@ -119,7 +119,7 @@ class RunWriter {
   Status check_repeats_label(size_t trace, BarIndex bar, std::string_view label) const;
   const Bars& bars(size_t feed) const { return feeds_[feed].bars; }
   size_t feed_count() const { return feeds_.size(); }
-  size_t trace_count() const { return traces_.size(); }  // those of before a crash among them
+  size_t trace_count() const { return given_back_count_ + traces_.size(); }  // those of before a crash among them
 
  private:
   struct Feed {
@@ -152,6 +152,7 @@ class RunWriter {
   Status resume_from(const WriterJournal& journal, JournalHeader header);
   Result<std::vector<std::string>> others_that_were_cut_off() const;
   Status rewrite_suspect(const WriterJournal& journal);
+  void give_memory_back();
   void remove_what_was_made();
 
   Status check_feed(const Bars& bars) const;
@@ -182,6 +183,7 @@ class RunWriter {
   bool input_ended_ = false;
   int64_t durable_position_ = 0;  // when the journal was closed
   Status failure_;                // of the disk: nothing more is taken
+  size_t given_back_count_ = 0;   // of traces, by a commit: nothing more is taken
   std::chrono::steady_clock::time_point last_sync_;
 
   std::vector<Feed> feeds_;

@@ -278,9 +278,19 @@ Result<std::vector<std::string>> RunWriter::others_that_were_cut_off() const {
   return names;
 }
 
+// All is in the journal, and a commit that fails is done again from there.
+void RunWriter::give_memory_back() {
+  given_back_count_ += traces_.size();
+  std::vector<Strategy>().swap(strategies_);
+  std::vector<Trace>().swap(traces_);
+  std::vector<size_t>().swap(touched_);
+  decltype(strategy_numbers_)().swap(strategy_numbers_);
+  decltype(trace_numbers_)().swap(trace_numbers_);
+}
+
 Result<RunSummary> RunWriter::commit(const CommitOptions& options) {
   SB_RETURN_IF_ERROR(failure_);
-  if (traces_.empty()) return Status::invalid("there is no trace to record");
+  if (trace_count() == 0) return Status::invalid("there is no trace to record");
   SB_RETURN_IF_ERROR(end_input());
   SB_RETURN_IF_ERROR(write_frame());
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> run_lock, RunLock::take(files_, run_path_, /*wait=*/true));
@@ -300,6 +310,7 @@ Result<RunSummary> RunWriter::commit(const CommitOptions& options) {
         "is with signalbook recover {}",
         run_path_, fmt::join(cut_off, ", "), cut_off.size() == 1 ? "its" : "their", cut_off.front(), run_path_));
   }
+  give_memory_back();
   SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_, options));
   if (!committed.damage.empty()) {
     return Status::damaged(fmt::format("{}; what is whole was saved in {}, and its journals were left there",

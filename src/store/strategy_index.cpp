@@ -48,8 +48,6 @@ void sort_index(std::vector<IndexRow>& rows) {
 
 namespace {
 
-constexpr size_t kRowsPerGroup = IndexEncoder::kRowsPerGroup;
-
 // The columns of these rows. Those of the parameters depend on all rows of the index.
 Table make_table(std::span<const IndexRow> rows, const ParameterColumns& parameters, const MetricSet& metrics) {
   Table table;
@@ -141,20 +139,7 @@ TableFileOptions index_file_options() {
           .opaque_columns = {"strategy_id", "strategy_digest", "value_digest", "trace_path", "trace_hash",
                              "strategy_config", "file_sha256"},
           .lookup_columns = {"strategy_hash"},
-          .rows_per_group = kRowsPerGroup};
-}
-
-// A row group at a time, so that beside what they are made of little is in memory.
-template <typename MakeTable>
-Result<std::string> encode_in_groups(size_t row_count, MakeTable&& make_group) {
-  TableFileEncoder encoder(index_file_options());
-  size_t first = 0;
-  do {
-    const size_t count = std::min(kRowsPerGroup, row_count - first);
-    SB_RETURN_IF_ERROR(encoder.append(make_group(first, count)));
-    first += count;
-  } while (first < row_count);
-  return encoder.finish();
+          .rows_per_group = IndexEncoder::kRowsPerGroup};
 }
 
 }  // namespace
@@ -164,7 +149,12 @@ IndexEncoder::IndexEncoder(const ParameterColumns& parameters, ByteSink sink)
 IndexEncoder::~IndexEncoder() = default;
 
 Status IndexEncoder::append(std::span<const IndexRow> rows, const MetricSet& metrics) {
-  return file_->append(make_table(rows, parameters_, metrics));
+  static_assert(kRowsPerGroup % kRowsAtATime == 0);
+  SB_RETURN_IF_ERROR(file_->append_part(make_table(rows, parameters_, metrics)));
+  rows_in_group_ += rows.size();
+  if (rows_in_group_ < kRowsPerGroup) return Status();
+  rows_in_group_ = 0;
+  return file_->end_row_group();
 }
 
 Result<std::string> IndexEncoder::finish() { return file_->finish(); }
@@ -184,7 +174,7 @@ Result<std::string> encode_index(const std::vector<IndexRow>& rows, const Metric
   IndexEncoder encoder(parameters);
   size_t first = 0;
   do {
-    const size_t count = std::min(kRowsPerGroup, rows.size() - first);
+    const size_t count = std::min(IndexEncoder::kRowsAtATime, rows.size() - first);
     const MetricSet of_group = metrics.size() > 0 ? metrics.slice(first, count) : MetricSet();
     SB_RETURN_IF_ERROR(encoder.append(std::span(rows).subspan(first, count), of_group));
     first += count;

@@ -68,18 +68,18 @@ class IndexEncoder {
   explicit IndexEncoder(const ParameterColumns& parameters, ByteSink sink = nullptr);
   ~IndexEncoder();
 
-  // The next rows, with their metrics or a set without rows. As many as come in one call are one row group at the most:
-  // kRowsPerGroup, but for the last call.
+  // The next rows, with their metrics or a set without rows: as many as kRowsAtATime, but for the last call.
   Status append(std::span<const IndexRow> rows, const MetricSet& metrics);
   Result<std::string> finish();
 
   // A question with a filter reads all rows of the groups that hold a match, and each group costs a reader of the
   // footer some time: this is between the two (docs/benchmarks.md).
-  static constexpr size_t kRowsPerGroup = 61'440;
+  static constexpr size_t kRowsPerGroup = 61'440, kRowsAtATime = TableFileEncoder::kRowsOfPart;
 
  private:
   const ParameterColumns& parameters_;
   std::unique_ptr<TableFileEncoder> file_;
+  size_t rows_in_group_ = 0;
 };
 
 // strategy_index.parquet: one row a trace, in the order given; trace_id is that order. The parameters become columns:

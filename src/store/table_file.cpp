@@ -49,10 +49,19 @@ struct TableWriter {
   std::string bytes;  // where there is no sink
   std::shared_ptr<ArrowSink> stream;
   std::unique_ptr<parquet::arrow::FileWriter> writer;  // opened by the first table, which tells the columns
+  bool is_in_group = false;
 
   void write(const std::shared_ptr<arrow::Table>& table) {
     if (writer == nullptr) open(*table->schema());
     check(writer->WriteTable(*table, options.rows_per_group));
+  }
+
+  void write_part(const std::shared_ptr<arrow::Table>& table) {
+    if (writer == nullptr) open(*table->schema());
+    if (!is_in_group) check(writer->NewBufferedRowGroup());
+    is_in_group = true;
+    PARQUET_ASSIGN_OR_THROW(const auto batch, table->CombineChunksToBatch());
+    check(writer->WriteRecordBatch(*batch));
   }
 
   Status failure(const std::exception& error) const {
@@ -63,6 +72,7 @@ struct TableWriter {
   void open(const arrow::Schema& columns) {
     parquet::WriterProperties::Builder builder;
     builder.compression(parquet::Compression::ZSTD)->compression_level(3);
+    builder.max_row_group_length(options.rows_per_group);
     builder.enable_page_checksum()->enable_write_page_index();
     for (const std::string& name : options.delta_columns) {
       builder.disable_dictionary(name)->encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
@@ -107,6 +117,22 @@ Status TableFileEncoder::append(const Table& table) {
   } catch (const std::exception& error) {
     return state_->failure(error);
   }
+}
+
+Status TableFileEncoder::append_part(const Table& table) {
+  try {
+    std::shared_ptr<arrow::Table> converted;
+    SB_RETURN_IF_ERROR(convert(table, &converted));
+    state_->write_part(converted);
+    return Status();
+  } catch (const std::exception& error) {
+    return state_->failure(error);
+  }
+}
+
+Status TableFileEncoder::end_row_group() {
+  state_->is_in_group = false;  // the next one ends it
+  return Status();
 }
 
 Result<std::string> TableFileEncoder::finish() {
@@ -155,6 +181,7 @@ std::shared_ptr<arrow::Table> put_columns(std::shared_ptr<arrow::Table> table, c
 
 Status replace_columns(std::string_view bytes, const std::string& file_name, const ColumnsOfRows& columns,
                        const TableFileOptions& options, const ByteSink& sink) {
+  constexpr size_t kRowsAtATime = TableFileEncoder::kRowsOfPart;
   TableWriter encoder;
   encoder.options = options;
   encoder.sink = sink;
@@ -164,14 +191,19 @@ Status replace_columns(std::string_view bytes, const std::string& file_name, con
     for (int group = 0; group < reader->num_row_groups(); ++group) {
       PARQUET_ASSIGN_OR_THROW(auto table, reader->ReadRowGroup(group));
       const auto count = static_cast<size_t>(table->num_rows());
-      SB_ASSIGN_OR_RETURN(const Table given, columns(first_row, count));
-      if (given.row_count() != count) {
-        return Status::damaged(fmt::format("{}: rows from {} on: {} are there, not {}", file_name, first_row + 1, count,
-                                           given.row_count()));
+      for (size_t begin = 0; begin < count; begin += kRowsAtATime) {
+        const size_t part = std::min(kRowsAtATime, count - begin);
+        SB_ASSIGN_OR_RETURN(const Table given, columns(first_row + begin, part));
+        if (given.row_count() != part) {
+          return Status::damaged(fmt::format("{}: rows from {} on: {} are there, not {}", file_name,
+                                             first_row + begin + 1, part, given.row_count()));
+        }
+        std::shared_ptr<arrow::Table> converted;
+        SB_RETURN_IF_ERROR(convert(given, &converted));
+        encoder.write_part(
+            put_columns(table->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(part)), *converted));
       }
-      std::shared_ptr<arrow::Table> converted;
-      SB_RETURN_IF_ERROR(convert(given, &converted));
-      encoder.write(put_columns(std::move(table), *converted));
+      encoder.is_in_group = false;
       first_row += count;
     }
     if (encoder.writer == nullptr) return Status::damaged(file_name + ": it has no rows");

@@ -32,7 +32,12 @@ class TableFileEncoder {
   ~TableFileEncoder();
 
   Status append(const Table& table);  // the same columns each time
-  Result<std::string> finish();       // after one append at least
+  // The same within one row group, which ends with end_row_group(); so that not even one needs to be in memory as a
+  // table.
+  Status append_part(const Table& table);
+  Status end_row_group();
+  static constexpr size_t kRowsOfPart = 6'144;  // a part as large as that is a few megabytes
+  Result<std::string> finish();                 // after one append at least
 
  private:
   struct State;
