@@ -170,6 +170,7 @@ class Collection {
   Result<GarbageReport> run() {
     SB_ASSIGN_OR_RETURN(const std::vector<Transit> transits, list_transits(files_, store_path_));
     for (const Transit& transit : transits) SB_RETURN_IF_ERROR(collect_transit(transit));
+    if (deletes_) SB_RETURN_IF_ERROR(remove_idle_locks(files_, store_path_));
     SB_RETURN_IF_ERROR(collect_bars());
     return std::move(report_);
   }

@@ -102,6 +102,7 @@ Result<RemovedRun> remove_run(FileSystem& files, const std::string& run_path, co
     return found;
   };
   SB_RETURN_IF_ERROR(look().status());  // before anything is made in it
+  SB_ASSIGN_OR_RETURN(const TreeSize size, measure_tree(files, path));
 
   std::unique_ptr<FileLock> lock;
   const auto remove = [&]() -> Result<RemovedRun> {
@@ -127,7 +128,6 @@ Result<RemovedRun> remove_run(FileSystem& files, const std::string& run_path, co
     LostAndFound lost(files, path, options.now, options.is_dry);
     SB_RETURN_IF_ERROR(lost.take(foreign));
     removed.moved = lost.moved();
-    SB_ASSIGN_OR_RETURN(const TreeSize size, measure_tree(files, path));
     removed.file_count = size.file_count;
     removed.byte_count = size.byte_count;
     if (!options.is_dry) SB_RETURN_IF_ERROR(take_away(files, path, removed));

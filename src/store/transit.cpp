@@ -88,6 +88,20 @@ Result<std::vector<Transit>> list_transits(FileSystem& files, const std::string&
   return found;
 }
 
+Status remove_idle_locks(FileSystem& files, const std::string& store_path) {
+  const std::string above = transit_directory(store_path);
+  const Result<std::vector<DirectoryEntry>> entries = files.list_directory(above);
+  if (entries.status().code() == StatusCode::not_found) return Status();
+  if (!entries.ok()) return entries.status();
+  for (const DirectoryEntry& entry : *entries) {
+    std::string_view name = entry.name;
+    if (!name.ends_with(kLockSuffix)) continue;
+    name.remove_suffix(kLockSuffix.size());
+    if (purpose_of(name)) SB_RETURN_IF_ERROR(take_over_transit(files, join_path(above, name)).status());
+  }
+  return Status();
+}
+
 Result<std::unique_ptr<TransitDirectory>> take_over_transit(FileSystem& files, const std::string& path) {
   SB_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, files.lock_file(lock_path(path), /*wait=*/false));
   if (lock == nullptr) return std::unique_ptr<TransitDirectory>();

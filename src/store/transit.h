@@ -51,6 +51,9 @@ struct Transit {
 // Sorted by path; none where there is none. Makes nothing.
 Result<std::vector<Transit>> list_transits(FileSystem& files, const std::string& store_path);
 
+// Locks that somebody left who died before he made his directory.
+Status remove_idle_locks(FileSystem& files, const std::string& store_path);
+
 // One whose maker died, taken over with its lock. Nothing when it is gone, or somebody has it.
 Result<std::unique_ptr<TransitDirectory>> take_over_transit(FileSystem& files, const std::string& path);
 
