@@ -124,6 +124,7 @@ Status Import::extract_file(TarReader& tar, const std::string& name, int64_t siz
   if (name.find('/') == std::string::npos) return refuse(name, "is no file of a run");
   if (!lowercase_.insert(to_lower_ascii(name)).second) return refuse(name, "is there twice");
   const std::string path = join_path(transit_->path(), name);
+  if (directories_.contains(path)) return refuse(name, "is a file and a directory");
   SB_RETURN_IF_ERROR(make_directory(parent_path(path)));
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> file, files_.create_append_file(path));
   constexpr size_t kBlock = size_t{1} << 20;

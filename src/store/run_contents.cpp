@@ -84,7 +84,10 @@ bool is_run_name(std::string_view name) {
 }
 
 bool is_path_in_run(std::string_view path) {
-  if (path.ends_with(kTemporarySuffix)) return false;
+  constexpr size_t kLongestPath = 1'000;
+  constexpr int64_t kMostSlashes = 7;
+  if (path.ends_with(kTemporarySuffix) || path.size() > kLongestPath) return false;
+  if (std::ranges::count(path, '/') > kMostSlashes) return false;
   constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-";
   for (;;) {
     const size_t end = path.find('/');

@@ -28,7 +28,7 @@ Result<RunContents> list_run_contents(FileSystem& files, const std::string& run_
 
 // Whether a text can be the name of a run: one part of a path that shows itself, and no name of the store's own.
 bool is_run_name(std::string_view name);
-// Whether a file of a run can have this path in it: parts of [A-Za-z0-9_.~-] that do not begin with a dot, and no
+// Whether a file of a run can have this path in it: a few parts of [A-Za-z0-9_.~-] that do not begin with a dot, and no
 // ending of a file in flight.
 bool is_path_in_run(std::string_view path);
 // Whether it is a name that only this program gives: also one of a run that is not finished, or damaged.

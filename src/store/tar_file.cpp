@@ -3,9 +3,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
+#include <locale.h>
 
 #include <cerrno>
 #include <vector>
+
+#include "base/utf8.h"
 
 namespace signalbook {
 
@@ -17,6 +20,24 @@ struct Release {
   void operator()(archive_entry* entry) const { archive_entry_free(entry); }
 };
 using Entry = std::unique_ptr<archive_entry, Release>;
+
+// libarchive takes names for text in the locale of the thread, and in that of C knows nothing beyond ASCII.
+class Utf8Names {
+ public:
+  Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) before_ = ::uselocale(locale_);
+  }
+  ~Utf8Names() {
+    if (locale_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(locale_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  locale_t locale_, before_ = nullptr;
+};
 
 std::string reason(archive* tar) {
   const char* const text = archive_error_string(tar);
@@ -66,8 +87,11 @@ Result<std::unique_ptr<TarWriter>> TarWriter::open(TarSink sink) {
 }
 
 Status TarWriter::begin_file(const std::string& name, int64_t size, int64_t modified_seconds) {
+  if (to_valid_utf8(name) != name)
+    return Status::invalid("a tar cannot hold a name that is no UTF-8: " + to_valid_utf8(name));
+  const Utf8Names names;
   const Entry entry(archive_entry_new2(state_->tar));
-  archive_entry_set_pathname_utf8(entry.get(), name.c_str());
+  archive_entry_copy_pathname(entry.get(), name.c_str());
   archive_entry_set_filetype(entry.get(), AE_IFREG);
   archive_entry_set_perm(entry.get(), 0644);
   archive_entry_set_size(entry.get(), size);
@@ -75,9 +99,7 @@ Status TarWriter::begin_file(const std::string& name, int64_t size, int64_t modi
   archive_entry_set_uid(entry.get(), 0);
   archive_entry_set_gid(entry.get(), 0);
   state_->missing_bytes = size;
-  const int code = archive_write_header(state_->tar, entry.get());
-  // A name that is no UTF-8 comes with a warning, and would come back as another.
-  return state_->check(code).at(name);
+  return state_->check(archive_write_header(state_->tar, entry.get())).at(name);
 }
 
 Status TarWriter::append(std::string_view bytes) {
@@ -137,12 +159,12 @@ Result<std::unique_ptr<TarReader>> TarReader::open(TarSource source) {
 }
 
 Result<std::optional<TarEntry>> TarReader::next() {
+  const Utf8Names names;
   archive_entry* entry = nullptr;
   const int code = archive_read_next_header(state_->tar, &entry);
   if (code == ARCHIVE_EOF) return std::optional<TarEntry>();
   if (code < ARCHIVE_WARN) return state_->damaged();
-  const char* name = archive_entry_pathname_utf8(entry);
-  if (name == nullptr) name = archive_entry_pathname(entry);
+  const char* const name = archive_entry_pathname(entry);
   if (name == nullptr) return Status::damaged("a file in this tar has a name that cannot be read");
   TarEntry found;
   found.name = name;
