@@ -13,6 +13,7 @@
 #include "store/run_files.h"
 #include "store/run_inspection.h"
 #include "store/run_journals.h"
+#include "store/store.h"
 #include "store/transit.h"
 #include "store/writer_record.h"
 
@@ -168,6 +169,14 @@ class Collection {
       : files_(files), store_path_(store_path), deletes_(deletes) {}
 
   Result<GarbageReport> run() {
+    // Where nothing is marked, what lies in "bars" may be anybody's.
+    const std::string mark = join_path(join_path(store_path_, file::kStoreDirectory), file::kStoreMarker);
+    SB_ASSIGN_OR_RETURN(const bool is_marked, files_.file_exists(mark));
+    if (!is_marked) {
+      return Status::invalid(
+          fmt::format("{} is not marked as a store (there is no {}); nothing was looked at", store_path_, mark));
+    }
+    SB_RETURN_IF_ERROR(check_store_version(files_, store_path_));
     SB_ASSIGN_OR_RETURN(const std::vector<Transit> transits, list_transits(files_, store_path_));
     for (const Transit& transit : transits) SB_RETURN_IF_ERROR(collect_transit(transit));
     if (deletes_) SB_RETURN_IF_ERROR(remove_idle_locks(files_, store_path_));
