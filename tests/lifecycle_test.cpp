@@ -625,6 +625,7 @@ TEST(Garbage, IsBarsThatNobodyRefersTo) {
 
 TEST(Garbage, IsNothingThatSomebodyNeeds) {
   const auto expect_kept = [](CrashDisk disk, const std::string& what, bool has_notes = false) {
+    ASSERT_TRUE(ensure_store(disk, kStore, "2024-01-01T00:00:00Z", "/mark.tmp").ok());
     const Files before = all_files(disk, kStore);
     const auto report = collect_garbage(disk, kStore, /*deletes=*/true);
     ASSERT_TRUE(report.ok()) << what << report.status().message();
@@ -665,6 +666,13 @@ TEST(Garbage, IsNothingThatSomebodyNeeds) {
   ASSERT_TRUE(create_directories(lost, "/results/.signalbook/lost+found").ok());
   ASSERT_TRUE(lost.rename(kRun, "/results/.signalbook/lost+found/run_1-1").ok());
   expect_kept(std::move(lost), "a run in lost+found");
+}
+
+TEST(Garbage, IsLookedForInStoresAlone) {
+  CrashDisk disk = without_its_run();
+  ASSERT_TRUE(disk.remove_file("/results/.signalbook/store.json").ok());
+  EXPECT_EQ(collect_garbage(disk, kStore, /*deletes=*/true).status().code(), StatusCode::invalid);
+  EXPECT_TRUE(disk.file_exists("/results/" + bars_file()).value());
 }
 
 TEST(Garbage, OneRunThatCannotBeReadKeepsAllBars) {

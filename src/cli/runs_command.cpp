@@ -49,7 +49,7 @@ std::map<std::string, int64_t> sum_trace_bytes(const Scope& scope, const CommonO
 Result<std::optional<int64_t>> measure_run(const ListedRun& listed, const std::map<std::string, int64_t>& trace_bytes) {
   FileSystem& files = posix_file_system();
   const auto traces = trace_bytes.find(listed.run.run_id);
-  if (listed.description && listed.description->layout == "files" && traces != trace_bytes.end()) {
+  if (listed.description && listed.description->layout == layout::kFiles && traces != trace_bytes.end()) {
     int64_t bytes = traces->second;
     for (const RunDescription::File& file : listed.description->files) bytes += file.size;
     SB_ASSIGN_OR_RETURN(const auto stamp, files.stamp(join_path(listed.run.path, file::kRunDescription)));

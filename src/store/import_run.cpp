@@ -173,7 +173,9 @@ Status Import::check_paths() {
   SB_ASSIGN_OR_RETURN(const std::string index, files_.read_file(join_path(extracted_run(), file::kStrategyIndex)));
   SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, decode_index(index, join_path(run_id_, file::kStrategyIndex)));
   for (const IndexRow& row : rows) {
-    if (!is_path_in_run(row.trace_path)) return refuse(row.trace_path, "(in its index) is no place in a run");
+    for (const std::string& path : {row.trace_path, row.is_packed() ? row.pack : row.trace_path}) {
+      if (!is_path_in_run(path)) return refuse(path, "(in its index) is no place in a run");
+    }
   }
   SB_ASSIGN_OR_RETURN(const RunContents contents, list_run_contents(files_, extracted_run()));
   for (const RunDescription::File& file : contents.description.files) {

@@ -60,14 +60,13 @@ Result<RunContents> list_run_contents(FileSystem& files, const std::string& run_
   RunContents found;
   SB_ASSIGN_OR_RETURN(DescribedFile index, read_described_file(files, run_path, file::kStrategyIndex));
   found.description = std::move(index.description);
+  SB_RETURN_IF_ERROR(check_layout(found.description, run_path));
   SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows,
                       decode_index(index.bytes, join_path(run_path, file::kStrategyIndex)));
   std::set<std::string> named = {file::kRunDescription, file::kStrategyIndex};
   for (const RunDescription::File& file : found.description.files) named.insert(file.path);
-  // In another layout the path of a trace is its name alone, and no file has it.
-  if (found.description.layout == "files") {
-    for (const IndexRow& row : rows) named.insert(row.trace_path);
-  }
+  // The path of a trace in a pack is its name alone, and no file has it.
+  for (const IndexRow& row : rows) named.insert(row.is_packed() ? row.pack : row.trace_path);
   Walk walk(files, run_path, std::move(named), found);
   SB_RETURN_IF_ERROR(walk.look(""));
   for (const std::string& path : walk.take_rest()) found.missing.push_back(path);

@@ -23,7 +23,8 @@ struct RunContents {
   std::vector<std::string> foreign;  // neither named nor a lock, a temporary file or a journal
 };
 
-// Damaged when run.json or the index cannot be read; NotFound when there is none.
+// Damaged when run.json or the index cannot be read, Invalid when this program does not know the run's layout; NotFound
+// when there is none.
 Result<RunContents> list_run_contents(FileSystem& files, const std::string& run_path);
 
 // Whether a text can be the name of a run: one part of a path that shows itself, and no name of the store's own.
