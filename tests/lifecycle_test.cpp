@@ -101,12 +101,12 @@ std::string make_tar(const Files& entries) {
 // What is wrong with a store, remarks aside.
 std::vector<std::string> findings(FileSystem& files, const std::string& store = kStore) {
   std::vector<std::string> found;
-  const auto summary = verify_scope(
-      files, {.store_path = store, .run_path = {}},
-      [&](const Finding& finding) {
-        if (finding.kind != Finding::Kind::remark) found.push_back(finding.run_id + ": " + finding.what);
-      },
-      VerifyDepth::contents);
+  const auto summary = verify_scope(files, {.store_path = store, .run_path = {}},
+                                    [&](const Finding& finding) {
+                                      if (finding.kind != Finding::Kind::remark)
+                                        found.push_back(finding.run_id + ": " + finding.what);
+                                    },
+                                    {VerifyDepth::contents});
   EXPECT_TRUE(summary.ok()) << summary.status().message();
   return found;
 }

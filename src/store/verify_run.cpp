@@ -22,11 +22,11 @@
 #include "store/strategy_components.h"
 #include "store/strategy_index.h"
 #include "store/table_file.h"
-#include "store/transit.h"
 #include "store/verify_conflicts.h"
 #include "store/verify_index.h"
 #include "store/verify_journals.h"
 #include "store/verify_trace.h"
+#include "store/verify_transits.h"
 
 namespace signalbook {
 
@@ -95,7 +95,6 @@ class Verification {
   BarsFile& read_bars(const std::string& data_id_hex);
   void decode_bars(const std::string& data_id_hex, BarsFile& file, const std::string& bytes);
   Status check_unfinished(const std::string& path);
-  Status check_transits();
   Status find_orphans(const std::string& directory, const std::string& name, const std::set<std::string>& known);
   Status tell_orphan(const std::string& name);
   Result<bool> is_run_locked();
@@ -479,23 +478,10 @@ Status Verification::check_store_mark() {
   return Status();
 }
 
-Status Verification::check_transits() {
-  run_id_.clear();
-  SB_ASSIGN_OR_RETURN(const std::vector<Transit> transits, list_transits(files_, store_path_));
-  for (const Transit& transit : transits) {
-    const std::string name = transit.path.substr(join_path(store_path_, "").size());
-    if (transit.is_alive) {
-      tell(Kind::remark, name + ": is on its way");
-    } else {
-      tell(Kind::problem,
-           name + ": left by an import, a removal or a gc that did not end; signalbook gc --delete ends it");
-    }
-  }
-  return Status();
-}
-
 Status Verification::check_store_directory(const std::vector<RunLocation>& runs) {
-  SB_RETURN_IF_ERROR(check_transits());
+  run_id_.clear();
+  SB_RETURN_IF_ERROR(
+      check_transits(files_, store_path_, [this](Kind kind, const std::string& what) { tell(kind, what); }));
   std::set<std::string> known = {file::kStoreDirectory, file::kBarsDirectory};
   for (const RunLocation& run : runs) known.insert(run.run_id);
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(store_path_));
