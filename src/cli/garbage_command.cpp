@@ -46,8 +46,11 @@ Status run_garbage(const GarbageOptions& options) {
   }
   for (const std::string& note : report.notes) print_note(options.common, note);
   SB_RETURN_IF_ERROR(print_table(table, options.common));
-  print_note(options.common, fmt::format("{} bytes {}", with_separators(bytes),
-                                         options.deletes ? "removed" : "could be removed: signalbook gc --delete"));
+  print_note(options.common,
+             report.found.empty()
+                 ? "nothing to remove"
+                 : fmt::format("{} bytes {}", with_separators(bytes),
+                               options.deletes ? "removed" : "could be removed: signalbook gc --delete"));
   return Status();
 }
 
