@@ -96,6 +96,41 @@ struct RecoverCommandOptions {
 };
 Status run_recover(const RecoverCommandOptions& options);
 
+struct ExportOptions {
+  CommonOptions common;
+  std::string run;   // its directory, or its name in the store
+  std::string file;  // "-" is standard output
+};
+Status run_export(const ExportOptions& options);
+
+struct ImportCommandOptions {
+  CommonOptions common;
+  std::string file;  // "-" is standard input
+  std::optional<std::string> name;
+};
+Status run_import(const ImportCommandOptions& options);
+
+struct RemoveCommandOptions {
+  CommonOptions common;
+  std::vector<std::string> runs;  // directories, or names in the store
+  bool unfinished = false;
+  bool is_dry = false;
+};
+Status run_remove(const RemoveCommandOptions& options);
+
+struct GarbageOptions {
+  CommonOptions common;
+  bool deletes = false;
+};
+Status run_garbage(const GarbageOptions& options);
+
+struct RunsOptions {
+  CommonOptions common;
+  std::vector<std::string> runs;  // names or patterns
+  std::vector<std::string> tags;  // key=value
+};
+Status run_runs(const RunsOptions& options);
+
 struct IndexRebuildOptions {
   CommonOptions common;
   std::string run;  // its directory, or its name in the store

@@ -209,6 +209,51 @@ int run(int argc, char** argv) {
   command->add_flag("--quiet,-q", recover.common.quiet, "Nothing but errors");
   command->callback([&] { status = run_recover(recover); });
 
+  RunsOptions runs;
+  command = app.add_subcommand("runs", "List the runs of a store: what is in them, their tags, notes and sizes");
+  add_store(*command, runs.common);
+  add_order(*command, runs.common);
+  add_output(*command, runs.common);
+  add_runs(*command, runs.runs);
+  command->add_option("--tag", runs.tags, "key=value: only runs with this tag, as often as needed")
+      ->allow_extra_args(false);
+  command->callback([&] { status = run_runs(runs); });
+
+  ExportOptions exported;
+  command = app.add_subcommand("export", "Write a run with its bars into one tar file");
+  command->add_option("run", exported.run, "A run's directory or name")->required();
+  command->add_option("file", exported.file, "The tar, which must not exist; - is standard output")->required();
+  add_store(*command, exported.common);
+  command->add_flag("--quiet,-q", exported.common.quiet, "Nothing but errors");
+  command->callback([&] { status = run_export(exported); });
+
+  ImportCommandOptions imported;
+  command = app.add_subcommand("import", "Bring a run into a store from a tar that export has written");
+  command->add_option("file", imported.file, "The tar; - is standard input")->required();
+  command->add_option("--as", imported.name, "The run's name here, in place of its own");
+  command->add_option("--store", imported.common.store,
+                      "The store, made where there is none (else SIGNALBOOK_STORE, else where you are)");
+  command->add_flag("--quiet,-q", imported.common.quiet, "Nothing but errors");
+  command->callback([&] { status = run_import(imported); });
+
+  RemoveCommandOptions removed;
+  command = app.add_subcommand("rm", "Remove runs from their store, for good");
+  command->add_option("run", removed.runs, "Directories or names of runs")->required();
+  command->add_flag("--unfinished", removed.unfinished,
+                    "Also one that is not finished, with all that was acknowledged");
+  command->add_flag("--dry-run", removed.is_dry, "Change nothing, and say what would be done");
+  add_store(*command, removed.common);
+  command->add_flag("--quiet,-q", removed.common.quiet, "Nothing but errors");
+  command->callback([&] { status = run_remove(removed); });
+
+  GarbageOptions garbage;
+  command =
+      app.add_subcommand("gc", "Find what no run of a store needs any more: bars, files of old catalogues, leftovers");
+  command->add_flag("--delete", garbage.deletes, "Remove it; without this nothing is changed");
+  add_store(*command, garbage.common);
+  add_output(*command, garbage.common);
+  command->callback([&] { status = run_garbage(garbage); });
+
   IndexRebuildOptions rebuild;
   CLI::App* const index = app.add_subcommand("index", "The index of a run");
   index->require_subcommand(1);

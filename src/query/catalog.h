@@ -48,6 +48,14 @@ class Catalog {
   const CatalogManifest& manifest() const { return manifest_; }
   // The files of a store's catalogue whose bytes are not those that were written.
   static std::vector<std::string> damaged_files(FileSystem& files, const std::string& store_path);
+  // Files of a store's catalogue that it no longer names, once no reader of an older one can be at them any more:
+  // `now_ns` since 1970 UTC by the disk's clock. Where `removes`, they are gone; nothing while somebody refreshes it.
+  struct StaleFile {
+    std::string path;  // within the store
+    int64_t byte_count = 0;
+  };
+  static Result<std::vector<StaleFile>> stale_files(FileSystem& files, const std::string& store_path, int64_t now_ns,
+                                                    bool removes);
   // Bytes of its files.
   int64_t size() const;
 

@@ -303,7 +303,6 @@ Status CatalogRefresh::commit() {
 // What neither this manifest nor the one before names, once no reader of an older one can be at it any more. A file
 // that cannot be removed is removed another time.
 void CatalogRefresh::remove_old_files() {
-  constexpr int64_t kLongestReading = int64_t{10 * 60} * 1'000'000'000;
   const std::set<std::string> now = names_of(now_), before = names_of(before_);
   const auto entries = files_.list_directory(directory_);
   const auto manifest = files_.stamp(join_path(directory_, kManifestName));
@@ -347,6 +346,39 @@ bool CatalogRefresh::have_runs_changed() const {
   if (!runs.ok()) return false;
   const auto stamps = stamp_runs(files_, *runs);
   return stamps.ok() && *stamps != stamps_;
+}
+
+Result<std::vector<Catalog::StaleFile>> Catalog::stale_files(FileSystem& files, const std::string& store_path,
+                                                             int64_t now_ns, bool removes) {
+  std::vector<StaleFile> stale;
+  const std::string directory = Catalog(files, store_path).directory_;
+  const Result<std::vector<DirectoryEntry>> entries = files.list_directory(directory);
+  if (entries.status().code() == StatusCode::not_found) return stale;
+  if (!entries.ok()) return entries.status();
+  std::unique_ptr<FileLock> lock;
+  if (removes) {
+    SB_ASSIGN_OR_RETURN(lock, files.lock_file(join_path(directory, kLockName), /*wait=*/false));
+    if (lock == nullptr) return stale;
+  }
+  // Who has read the manifest before this one may be at its files. One that cannot be read names nothing, and nobody
+  // reads what it named.
+  const std::string path = join_path(directory, kManifestName);
+  SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> manifest, files.stamp(path));
+  if (manifest && manifest->modified_ns > now_ns - kLongestReading) return stale;
+  const Result<std::string> text = files.read_file(path);
+  if (!text.ok() && text.status().code() != StatusCode::not_found) return text.status();
+  const std::optional<CatalogManifest> named = text.ok() ? decode_manifest(*text) : std::nullopt;
+  const std::set<std::string> names = named ? names_of(*named) : std::set<std::string>();
+  for (const DirectoryEntry& entry : *entries) {
+    const bool is_ours = entry.name.ends_with(".parquet") || entry.name.ends_with(kTemporarySuffix);
+    if (!is_ours || entry.is_directory || entry.is_link || names.contains(entry.name)) continue;
+    SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files.stamp(join_path(directory, entry.name)));
+    if (!stamp || stamp->modified_ns > now_ns - kLongestReading) continue;
+    if (removes) SB_RETURN_IF_ERROR(files.remove_file(join_path(directory, entry.name)));
+    stale.push_back({.path = join_path(join_path(file::kStoreDirectory, file::kCatalogDirectory), entry.name),
+                     .byte_count = stamp->size});
+  }
+  return stale;
 }
 
 Result<Catalog::Refreshed> Catalog::refresh(bool from_scratch, bool wait) {

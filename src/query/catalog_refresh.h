@@ -19,6 +19,9 @@ namespace signalbook {
 
 inline constexpr const char* kManifestName = "manifest.json";
 
+// How long somebody may be at the files that a manifest named.
+inline constexpr int64_t kLongestReading = int64_t{10 * 60} * 1'000'000'000;  // nanoseconds
+
 // Of a very large catalogue reading every byte would be all that a question does.
 inline constexpr int64_t kMostChecked = 32 << 20;
 

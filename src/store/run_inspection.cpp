@@ -456,7 +456,9 @@ Status Inspection::find_kept_done_journals() {
   return Status();
 }
 
-// Those whose locks somebody holds. Only locks that are there are tried, so that nothing is made.
+}  // namespace
+
+// Only locks that are there are tried, so that nothing is made.
 Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std::string& run_path) {
   std::vector<std::string> alive;
   SB_ASSIGN_OR_RETURN(const std::vector<WriterJournal> journals, list_journals(files, run_path));
@@ -469,8 +471,6 @@ Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std
   }
   return alive;
 }
-
-}  // namespace
 
 Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list_directory(path));

@@ -31,6 +31,9 @@ struct RunInspection {
   int64_t whole_trace_count = 0;     // files
 };
 
+// The writers whose locks somebody holds. None where that cannot be told because nobody may write there.
+Result<std::vector<std::string>> find_alive_writers(FileSystem& files, const std::string& run_path);
+
 // Whether a directory is, or was to be, a run: it holds something that only runs have, more than a lock.
 Result<bool> looks_like_run(FileSystem& files, const std::string& path);
 

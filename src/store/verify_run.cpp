@@ -26,6 +26,7 @@
 #include "store/verify_index.h"
 #include "store/verify_journals.h"
 #include "store/verify_trace.h"
+#include "store/verify_transits.h"
 
 namespace signalbook {
 
@@ -478,6 +479,9 @@ Status Verification::check_store_mark() {
 }
 
 Status Verification::check_store_directory(const std::vector<RunLocation>& runs) {
+  run_id_.clear();
+  SB_RETURN_IF_ERROR(
+      check_transits(files_, store_path_, [this](Kind kind, const std::string& what) { tell(kind, what); }));
   std::set<std::string> known = {file::kStoreDirectory, file::kBarsDirectory};
   for (const RunLocation& run : runs) known.insert(run.run_id);
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list_directory(store_path_));

@@ -1,7 +1,7 @@
 """The documents say what the program does: their commands run, their vectors and tables hold, their links lead somewhere.
 
-UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, find.md, analyze.md, luck.md and recover.md print, and
-nothing else: vectors are never regenerated.
+UPDATE_GOLDEN=1 rewrites what the commands in docs/record.md, find.md, analyze.md, luck.md, recover.md and runs.md print,
+and nothing else: vectors are never regenerated.
 """
 
 import csv
@@ -201,6 +201,14 @@ class Recover(Find):
 def test_recover_runs_as_written(tmp_path):
     follow(Recover(tmp_path), "recover.md")
     assert (tmp_path / "results" / ".signalbook" / "lost+found" / "in_sample-1" / "NOTE.txt").is_file()
+
+
+# --- docs/runs.md ---
+
+
+def test_runs_runs_as_written(tmp_path):
+    follow(Recover(tmp_path), "runs.md")
+    assert (tmp_path / "archive" / "sweep_7" / "run.json").is_file()
 
 
 # --- docs/sql.md ---
