@@ -257,17 +257,19 @@ std::optional<std::string> optional_text(const TableColumn& column, size_t row) 
   return column.texts[row];
 }
 
-}  // namespace
+// What decode_index reads.
+const std::vector<std::string>& row_columns() {
+  static const std::vector<std::string> names = {
+      "strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",       "timeframe",
+      "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
+      "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
+      "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "pack",
+      "row_start",   "row_count",       "created_at"};
+  return names;
+}
 
-Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name) {
-  SB_ASSIGN_OR_RETURN(
-      const Table table,
-      decode_table_file(bytes, file_name,
-                        {"strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",       "timeframe",
-                         "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
-                         "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
-                         "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "pack",
-                         "row_start",   "row_count",       "created_at"}));
+// `first_row`: of the table, in the index.
+Result<std::vector<IndexRow>> rows_of_table(const Table& table, const std::string& file_name, int64_t first_row) {
   IndexColumns columns(table, file_name);
   const TableColumn& strategy_id = columns.get("strategy_id", ColumnType::text);
   const TableColumn& strategy_digest = columns.get("strategy_digest", ColumnType::bytes);
@@ -304,7 +306,7 @@ Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::st
   std::vector<IndexRow> rows(table.row_count());
   for (size_t i = 0; i < rows.size(); ++i) {
     IndexRow& row = rows[i];
-    row.trace_id = static_cast<int64_t>(i);
+    row.trace_id = first_row + static_cast<int64_t>(i);
     row.strategy_id = strategy_id.texts[i];
     from_bytes(strategy_digest.texts[i], row.strategy_digest);
     from_bytes(value_digest.texts[i], row.value_digest);
@@ -331,13 +333,41 @@ Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::st
       row.row_start = row_start.integers[i];
       if (row_start.is_null(i) || row_count.is_null(i) || row_count.integers[i] != row.change_count) {
         return Status::damaged(fmt::format("{}: row {}: row_start and row_count do not say where {} changes lie",
-                                           file_name, i + 1, row.change_count));
+                                           file_name, row.trace_id + 1, row.change_count));
       }
     }
     row.file_size = file_size.integers[i];
     from_bytes(file_sha256.texts[i], row.file_sha256);
     row.created_at = created_at.integers[i];
   }
+  return rows;
+}
+
+}  // namespace
+
+Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name) {
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<IndexReader> reader, IndexReader::open(bytes, file_name));
+  std::vector<IndexRow> rows;
+  while (true) {
+    SB_ASSIGN_OR_RETURN(std::vector<IndexRow> more, reader->next());
+    if (more.empty()) return rows;
+    std::ranges::move(more, std::back_inserter(rows));
+  }
+}
+
+Result<std::unique_ptr<IndexReader>> IndexReader::open(std::string_view bytes, const std::string& file_name,
+                                                       size_t rows_at_a_time) {
+  auto reader = std::make_unique<IndexReader>();
+  reader->file_name_ = file_name;
+  SB_ASSIGN_OR_RETURN(reader->file_, TableReader::open(bytes, file_name, row_columns(), rows_at_a_time));
+  return reader;
+}
+
+Result<std::vector<IndexRow>> IndexReader::next() {
+  SB_ASSIGN_OR_RETURN(const std::optional<Table> table, file_->next());
+  if (!table.has_value()) return std::vector<IndexRow>();
+  SB_ASSIGN_OR_RETURN(std::vector<IndexRow> rows, rows_of_table(*table, file_name_, next_row_));
+  next_row_ += static_cast<int64_t>(rows.size());
   return rows;
 }
 

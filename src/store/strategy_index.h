@@ -17,6 +17,7 @@
 #include "store/parameter_columns.h"
 #include "store/table.h"
 #include "store/table_file.h"
+#include "store/table_reader.h"
 
 namespace signalbook {
 
@@ -97,6 +98,21 @@ bool is_metric_column(std::string_view name);
 // What encode_index wrote, but for the parameters, which strategy_config holds, and the metrics. Damaged when a column
 // is missing or of another type.
 Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name);
+
+// The same rows, some at a time.
+class IndexReader {
+ public:
+  // `bytes` stay.
+  static Result<std::unique_ptr<IndexReader>> open(std::string_view bytes, const std::string& file_name,
+                                                   size_t rows_at_a_time = IndexEncoder::kRowsAtATime);
+  // Empty behind the last.
+  Result<std::vector<IndexRow>> next();
+
+ private:
+  std::string file_name_;
+  std::unique_ptr<TableReader> file_;
+  int64_t next_row_ = 0;
+};
 Result<MetricSet> decode_index_metrics(std::string_view bytes, const std::string& file_name);
 
 // The same index with other columns, made for some rows at a time: of metrics (add_metric_columns) or of where the

@@ -15,9 +15,11 @@
 #include <parquet/schema.h>
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 
 #include "store/arrow_sink.h"
+#include "store/table_reader.h"
 
 namespace signalbook {
 
@@ -35,6 +37,19 @@ Status convert(const Table& table, std::shared_ptr<arrow::Table>* converted) {
   PARQUET_ASSIGN_OR_THROW(const auto batch, arrow::ImportRecordBatch(&c_batch, &c_schema));
   PARQUET_ASSIGN_OR_THROW(*converted, arrow::Table::FromRecordBatches({batch}));
   return Status();
+}
+
+Result<Table> convert(const arrow::RecordBatch& batch, const std::string& file_name) {
+  ArrowArray c_batch;
+  ArrowSchema c_schema;
+  check(arrow::ExportRecordBatch(batch, &c_batch, &c_schema));
+  Result<Table> converted = table_from_arrow(&c_batch, &c_schema);
+  if (!converted.ok()) return Status::damaged(file_name + ": " + converted.status().message());
+  return converted;
+}
+
+Status not_readable(const std::string& file_name, const std::exception& error) {
+  return Status::damaged(fmt::format("{}: not a readable Parquet file: {}", file_name, error.what()));
 }
 
 std::shared_ptr<arrow::io::BufferReader> reader_of(std::string_view bytes) {
@@ -152,11 +167,15 @@ Result<std::string> encode_table_file(const Table& table, const TableFileOptions
 
 namespace {
 
-std::unique_ptr<parquet::arrow::FileReader> open_reader(std::string_view bytes) {
+std::unique_ptr<parquet::arrow::FileReader> open_reader(std::string_view bytes,
+                                                        size_t rows_at_a_time = TableFileEncoder::kRowsOfPart) {
   parquet::ReaderProperties properties;
   properties.set_page_checksum_verification(true);
+  parquet::ArrowReaderProperties arrow_properties;
+  arrow_properties.set_batch_size(static_cast<int64_t>(rows_at_a_time));
   parquet::arrow::FileReaderBuilder builder;
   check(builder.Open(reader_of(bytes), properties));
+  builder.properties(arrow_properties);
   PARQUET_ASSIGN_OR_THROW(auto reader, builder.Build());
   return reader;
 }
@@ -181,7 +200,6 @@ std::shared_ptr<arrow::Table> put_columns(std::shared_ptr<arrow::Table> table, c
 
 Status replace_columns(std::string_view bytes, const std::string& file_name, const ColumnsOfRows& columns,
                        const TableFileOptions& options, const ByteSink& sink) {
-  constexpr size_t kRowsAtATime = TableFileEncoder::kRowsOfPart;
   TableWriter encoder;
   encoder.options = options;
   encoder.sink = sink;
@@ -189,29 +207,30 @@ Status replace_columns(std::string_view bytes, const std::string& file_name, con
     const std::unique_ptr<parquet::arrow::FileReader> reader = open_reader(bytes);
     size_t first_row = 0;
     for (int group = 0; group < reader->num_row_groups(); ++group) {
-      PARQUET_ASSIGN_OR_THROW(auto table, reader->ReadRowGroup(group));
-      const auto count = static_cast<size_t>(table->num_rows());
-      for (size_t begin = 0; begin < count; begin += kRowsAtATime) {
-        const size_t part = std::min(kRowsAtATime, count - begin);
-        SB_ASSIGN_OR_RETURN(const Table given, columns(first_row + begin, part));
-        if (given.row_count() != part) {
-          return Status::damaged(fmt::format("{}: rows from {} on: {} are there, not {}", file_name,
-                                             first_row + begin + 1, part, given.row_count()));
+      PARQUET_ASSIGN_OR_THROW(const auto batches, reader->GetRecordBatchReader({group}));
+      for (std::shared_ptr<arrow::RecordBatch> batch;;) {
+        check(batches->ReadNext(&batch));
+        if (batch == nullptr) break;
+        const auto count = static_cast<size_t>(batch->num_rows());
+        SB_ASSIGN_OR_RETURN(const Table given, columns(first_row, count));
+        if (given.row_count() != count) {
+          return Status::damaged(fmt::format("{}: rows from {} on: {} are there, not {}", file_name, first_row + 1,
+                                             count, given.row_count()));
         }
         std::shared_ptr<arrow::Table> converted;
         SB_RETURN_IF_ERROR(convert(given, &converted));
-        encoder.write_part(
-            put_columns(table->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(part)), *converted));
+        PARQUET_ASSIGN_OR_THROW(auto table, arrow::Table::FromRecordBatches({batch}));
+        encoder.write_part(put_columns(std::move(table), *converted));
+        first_row += count;
       }
       encoder.is_in_group = false;
-      first_row += count;
     }
     if (encoder.writer == nullptr) return Status::damaged(file_name + ": it has no rows");
     check(encoder.writer->Close());
     return Status();
   } catch (const std::exception& error) {
     if (encoder.stream != nullptr && !encoder.stream->status().ok()) return encoder.stream->status();
-    return Status::damaged(fmt::format("{}: not a readable Parquet file: {}", file_name, error.what()));
+    return not_readable(file_name, error);
   }
 }
 
@@ -237,6 +256,47 @@ FileColumn describe(const parquet::SchemaDescriptor& schema, int place) {
 
 }  // namespace
 
+struct TableReader::State {
+  std::string file_name;
+  std::unique_ptr<parquet::arrow::FileReader> file;
+  std::shared_ptr<arrow::RecordBatchReader> batches;
+};
+
+TableReader::TableReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+TableReader::~TableReader() = default;
+
+Result<std::unique_ptr<TableReader>> TableReader::open(std::string_view bytes, const std::string& file_name,
+                                                       const std::vector<std::string>& columns, size_t rows_at_a_time) {
+  auto state = std::make_unique<State>();
+  state->file_name = file_name;
+  try {
+    state->file = open_reader(bytes, rows_at_a_time);
+    const parquet::SchemaDescriptor& schema = *state->file->parquet_reader()->metadata()->schema();
+    std::vector<int> groups(static_cast<size_t>(state->file->num_row_groups())), places;
+    std::iota(groups.begin(), groups.end(), 0);
+    for (int i = 0; i < schema.num_columns(); ++i) {
+      const std::string& name = schema.GetColumnRoot(i)->name();
+      if (columns.empty() || std::ranges::find(columns, name) != columns.end()) places.push_back(i);
+    }
+    PARQUET_ASSIGN_OR_THROW(state->batches, state->file->GetRecordBatchReader(groups, places));
+  } catch (const std::exception& error) {
+    return not_readable(file_name, error);
+  }
+  return std::unique_ptr<TableReader>(new TableReader(std::move(state)));
+}
+
+Result<std::optional<Table>> TableReader::next() {
+  try {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    check(state_->batches->ReadNext(&batch));
+    if (batch == nullptr) return std::optional<Table>();
+    SB_ASSIGN_OR_RETURN(Table table, convert(*batch, state_->file_name));
+    return std::optional(std::move(table));
+  } catch (const std::exception& error) {
+    return not_readable(state_->file_name, error);
+  }
+}
+
 Result<Table> decode_table_file(std::string_view bytes, const std::string& file_name,
                                 const std::vector<std::string>& columns,
                                 std::vector<std::pair<std::string, std::string>>* metadata,
@@ -257,14 +317,9 @@ Result<Table> decode_table_file(std::string_view bytes, const std::string& file_
     }
     PARQUET_ASSIGN_OR_THROW(const auto table, reader->ReadTable(places));
     PARQUET_ASSIGN_OR_THROW(const auto batch, table->CombineChunksToBatch());
-    ArrowArray c_batch;
-    ArrowSchema c_schema;
-    check(arrow::ExportRecordBatch(*batch, &c_batch, &c_schema));
-    Result<Table> converted = table_from_arrow(&c_batch, &c_schema);
-    if (!converted.ok()) return Status::damaged(file_name + ": " + converted.status().message());
-    return converted;
+    return convert(*batch, file_name);
   } catch (const std::exception& error) {
-    return Status::damaged(fmt::format("{}: not a readable Parquet file: {}", file_name, error.what()));
+    return not_readable(file_name, error);
   }
 }
 
