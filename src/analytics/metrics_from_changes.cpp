@@ -234,7 +234,7 @@ class ChangePasses {
           continue;
         }
       }
-      visit_all(*table, begin, end, growth[0], drawdown);
+      visit_in_parts(*table, begin, end, growth[0], drawdown);
       peak = drawdown.below_peak(), low = drawdown.low();
     }
     drawdown.write(last_, units_, metrics);
@@ -290,6 +290,24 @@ class ChangePasses {
   static void visit_all(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base, LogDrawdown& drawdown) {
     if (table.is_flat()) return drawdown.visit_flat(begin + 1, end, base);
     for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, base + table.log(bar));
+  }
+
+  // A stretch that no level of the table holds, as many bars at a time as the last one does.
+  static void visit_in_parts(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base,
+                             LogDrawdown& drawdown) {
+    constexpr auto kMost = static_cast<BarIndex>(kShortStretch);
+    constexpr int kLast = GrowthTable::kLevels - 1;
+    if (end - begin <= kMost || table.is_flat()) return visit_all(table, begin, end, base, drawdown);
+    for (BarIndex part = begin; part < end; part += kMost) {
+      const BarIndex part_end = std::min(part + kMost, end);
+      const GrowthTable::Row& row = table.row(part);
+      const int64_t log = base + table.log(part);
+      if (log + (int64_t{row.up[kLast]} << GrowthTable::kReachShift) >= drawdown.below_peak()) {
+        visit_all(table, part, part_end, base, drawdown);
+      } else if (log + (int64_t{row.down[kLast]} << GrowthTable::kReachShift) < drawdown.low()) {
+        visit_below_peak(table, part, part_end, base, drawdown);
+      }
+    }
   }
 
   static void visit_below_peak(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base,
