@@ -1,5 +1,6 @@
 #include "analytics/growth_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -7,9 +8,7 @@ namespace signalbook {
 
 namespace {
 
-struct Extremes {
-  int64_t lowest, highest;
-};
+using Extremes = GrowthTable::Extremes;
 
 // From extremes over `width` bars to those over twice as many, cut off at the end.
 void widen(std::vector<Extremes>& windows, size_t width) {
@@ -75,6 +74,13 @@ std::optional<GrowthTable> GrowthTable::make(const PriceSeries& series, double p
     row.squares = SumPair{to_units(squares, in_square), to_units(downside, in_square)};
     table.logs_[bar] = units_of_log;
     windows[bar] = {.lowest = units_of_log, .highest = units_of_log};
+  }
+  table.blocks_.reserve(size / kBlock + 1);
+  for (size_t begin = 0; begin < size; begin += kBlock) {
+    const size_t end = std::min(begin + static_cast<size_t>(kBlock), size);
+    const auto [lowest, highest] = std::minmax_element(table.logs_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                       table.logs_.begin() + static_cast<std::ptrdiff_t>(end));
+    table.blocks_.push_back({.lowest = *lowest, .highest = *highest});
   }
   size_t width = 1;
   for (int level = 0; level < kLevels; ++level) {

@@ -66,6 +66,14 @@ class GrowthTable {
   static uint64_t key_of(double position) { return std::bit_cast<uint64_t>(position + 0.0); }
   uint64_t key() const { return key_; }
 
+  // The lowest and the highest log() of some bars: of a long stretch, blocks are passed over by them. They stay in the
+  // nearest cache, which rows do not.
+  struct Extremes {
+    int64_t lowest = 0, highest = 0;
+  };
+  static constexpr BarIndex kBlock = 256;
+  const Extremes& block_of(BarIndex bar) const { return blocks_[static_cast<size_t>(bar / kBlock)]; }
+
   bool is_flat() const { return step_ == 0; }
   const Row& row(BarIndex bar) const { return rows_[static_cast<size_t>(bar) * step_]; }
   int64_t log(BarIndex bar) const { return logs_[static_cast<size_t>(bar) * step_]; }  // the row's, close to the next
@@ -75,6 +83,7 @@ class GrowthTable {
   size_t step_ = 0;  // between the rows of two bars
   std::vector<Row> rows_;
   std::vector<int64_t> logs_;
+  std::vector<Extremes> blocks_;
 };
 
 // What it costs to go from one position to another at the close of a bar, as it is paid from what the next bar makes of

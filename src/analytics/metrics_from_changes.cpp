@@ -292,20 +292,37 @@ class ChangePasses {
     for (BarIndex bar = begin + 1; bar <= end; ++bar) drawdown.visit(bar, base + table.log(bar));
   }
 
-  // A stretch that no level of the table holds, as many bars at a time as the last one does.
+  // A stretch that no level of the table holds, by the blocks that its bars lie in.
   static void visit_in_parts(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base,
                              LogDrawdown& drawdown) {
-    constexpr auto kMost = static_cast<BarIndex>(kShortStretch);
     constexpr int kLast = GrowthTable::kLevels - 1;
+    constexpr BarIndex kMost = GrowthTable::reach_of(kLast), kBlock = GrowthTable::kBlock;
+    static_assert(kBlock <= kMost);
     if (end - begin <= kMost || table.is_flat()) return visit_all(table, begin, end, base, drawdown);
-    for (BarIndex part = begin; part < end; part += kMost) {
-      const BarIndex part_end = std::min(part + kMost, end);
-      const GrowthTable::Row& row = table.row(part);
-      const int64_t log = base + table.log(part);
-      if (log + (int64_t{row.up[kLast]} << GrowthTable::kReachShift) >= drawdown.below_peak()) {
-        visit_all(table, part, part_end, base, drawdown);
-      } else if (log + (int64_t{row.down[kLast]} << GrowthTable::kReachShift) < drawdown.low()) {
-        visit_below_peak(table, part, part_end, base, drawdown);
+    for (BarIndex before = begin; before < end;) {
+      const BarIndex first = before + 1, last = std::min(first | (kBlock - 1), end);
+      const GrowthTable::Extremes& block = table.block_of(first);
+      if (base + block.highest >= drawdown.below_peak() || base + block.lowest < drawdown.low()) {
+        visit_part<kLast>(table, before, last, base, drawdown);
+      }
+      before = last;
+    }
+  }
+
+  // Within the reach of a level; where something may be new on the way, by parts within that of the level below.
+  template <int kLevel>
+  static void visit_part(const GrowthTable& table, BarIndex begin, BarIndex end, int64_t base, LogDrawdown& drawdown) {
+    const GrowthTable::Row& row = table.row(begin);
+    const int64_t log = base + row.growth[0];
+    const bool may_reach_peak = log + (int64_t{row.up[kLevel]} << GrowthTable::kReachShift) >= drawdown.below_peak();
+    const bool may_reach_low = log + (int64_t{row.down[kLevel]} << GrowthTable::kReachShift) < drawdown.low();
+    if (!may_reach_peak && !may_reach_low) return;
+    if constexpr (kLevel == 0) {
+      visit_all(table, begin, end, base, drawdown);
+    } else {
+      constexpr BarIndex kStep = GrowthTable::reach_of(kLevel - 1);
+      for (BarIndex part = begin; part < end; part += kStep) {
+        visit_part<kLevel - 1>(table, part, std::min(part + kStep, end), base, drawdown);
       }
     }
   }
