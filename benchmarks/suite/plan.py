@@ -319,7 +319,8 @@ def store_many(layouts):
     ]
     return Task(
         "store-x100k", "X100k from arrays in memory to disk", contestants, ours(layouts[0]), ("x100k",),
-        expected_counts("x100k"), is_stored=True, note="Ours is durable; of the others ArcticDB alone syncs, five times a symbol.",
+        expected_counts("x100k"), is_stored=True,
+        note="Ours is durable; of the others ArcticDB alone syncs, five times a symbol.",
     )  # fmt: skip
 
 
