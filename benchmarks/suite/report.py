@@ -163,7 +163,7 @@ def task_table(results, context, task):
     title = task.title if task.title.endswith("?") else f"{task.title}."
     text = [f"{title} {task.note}".rstrip(), "", table(header, rows), ""]
     turns = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(max(counts, default=0))
-    text.append(f"Medians of {turns} turns, ratios to {task.base}: above 1 is slower.")
+    text.append(f"Medians of {turns} turn{'' if turns == '1' else 's'}, ratios to {task.base}: above 1 is slower.")
     by_reason = {}
     for name, reason in kept["left_out"].items():
         by_reason.setdefault(reason, []).append(name)

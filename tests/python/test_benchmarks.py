@@ -32,7 +32,7 @@ def suite(*arguments):
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "benchmarks"), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+        list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
     )
 
 
