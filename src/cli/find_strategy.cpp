@@ -100,11 +100,14 @@ std::string prefix_condition(const std::string& digits) {
 
 Status print_prefix_note(SqlEngine& engine, const std::string& name, const std::string& condition,
                          const std::string& among, const CommonOptions& options) {
-  if (options.quiet || !is_prefix(name) || condition == prefix_condition(name)) return Status();
-  const std::string others = fmt::format(
-      "{} AND strategy_digest NOT IN (SELECT strategy_digest FROM strategies WHERE {} AND strategy_digest IS NOT "
-      "NULL){}",
-      prefix_condition(name), condition, among.empty() ? "" : " AND " + among);
+  if (options.quiet || !is_prefix(name) || condition.ends_with(prefix_condition(name))) return Status();
+  SB_ASSIGN_OR_RETURN(const std::string rows, engine.rows_named(name));
+  const std::string others =
+      (rows.empty() ? "" : rows + " AND ") +
+      fmt::format(
+          "{} AND strategy_digest NOT IN (SELECT strategy_digest FROM strategies WHERE {} AND strategy_digest IS NOT "
+          "NULL){}",
+          prefix_condition(name), condition, among.empty() ? "" : " AND " + among);
   SB_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates, find_candidates(engine, others));
   if (candidates.empty()) return Status();
   const bool is_one = candidates.size() == 1;
@@ -120,12 +123,14 @@ Status print_prefix_note(SqlEngine& engine, const std::string& name, const std::
 Result<std::string> strategy_condition(SqlEngine& engine, const std::string& name, const std::string& among) {
   const std::string and_among = among.empty() ? "" : " AND " + among;
   const std::string quoted = quote_sql_text(name);
-  const std::string by_id = fmt::format("(strategy_id = {0} OR list_contains(aliases, {0}))", quoted);
+  SB_ASSIGN_OR_RETURN(const std::string rows, engine.rows_named(name));
+  const std::string among_rows = rows.empty() ? "" : rows + " AND ";
+  const std::string by_id = among_rows + fmt::format("(strategy_id = {0} OR list_contains(aliases, {0}))", quoted);
   SB_ASSIGN_OR_RETURN(const Table ids, ask(engine, "SELECT count(*) FROM strategies WHERE " + by_id + and_among));
   if (ids.columns.front().integers.front() > 0) return by_id;
 
   if (is_prefix(name)) {
-    const std::string by_hash = prefix_condition(name);
+    const std::string by_hash = among_rows + prefix_condition(name);
     SB_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates, find_candidates(engine, by_hash + and_among));
     if (candidates.size() == 1) return by_hash;
     if (candidates.size() > 1) {

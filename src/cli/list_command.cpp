@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -119,6 +120,12 @@ struct Counts {
   std::vector<int64_t> given;
 };
 
+Result<int64_t> count_rows(SqlEngine& engine, const Listed& listed) {
+  SB_ASSIGN_OR_RETURN(const Table table,
+                      ask(engine, fmt::format("SELECT count(*) FROM {}{}", listed.relation, listed.where())));
+  return table.columns.front().integers.front();
+}
+
 Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::vector<std::string>& columns) {
   std::string counts = "count(*) AS n";
   for (const std::string& column : columns) counts += fmt::format(", count({})", quote_sql_name(column));
@@ -127,6 +134,29 @@ Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::
   Counts result = {.rows = table.columns.front().integers.front(), .given = {}};
   for (size_t i = 0; i < columns.size(); ++i) result.given.push_back(table.columns[i + 1].integers.front());
   return result;
+}
+
+// Of the rows that are shown: the order decides which, and to read more columns than it needs of all that fit would
+// take longer than all the rest. Nothing where all, or many, are shown.
+Result<std::optional<Listed>> find_shown(SqlEngine& engine, const Listed& listed, const std::string& order,
+                                         int64_t limit, const std::string& sort_by) {
+  constexpr int64_t kMost = 1'000;
+  if (limit < 1 || limit > kMost || !listed.leaf_columns.empty()) return std::optional<Listed>();
+  const Result<Table> keys =
+      ask(engine, fmt::format("SELECT run_id, trace_id FROM {}{}{}", listed.relation, listed.where(), order));
+  if (!keys.ok()) return explain_sort_error(engine, keys.status(), listed.relation, sort_by);
+  if (keys->row_count() == 0 || keys->columns[1].type == ColumnType::text) return std::optional<Listed>();
+  std::vector<std::string> trace_ids, pairs;
+  for (size_t i = 0; i < keys->row_count(); ++i) {
+    if (keys->columns[1].is_null(i)) return std::optional<Listed>();  // an index of another program
+    const int64_t trace_id = keys->columns[1].integers[i];
+    trace_ids.push_back(std::to_string(trace_id));
+    pairs.push_back(fmt::format("({}, {})", quote_sql_text(keys->columns[0].texts[i]), trace_id));
+  }
+  Listed shown = listed;
+  shown.conditions = {fmt::format("trace_id IN ({})", fmt::join(trace_ids, ", ")),
+                      fmt::format("(run_id, trace_id) IN ({})", fmt::join(pairs, ", "))};
+  return std::optional(std::move(shown));
 }
 
 // The strategies that notes speak of: all that are listed. Where a limit cuts the list, only those that are like one
@@ -161,6 +191,17 @@ Status print_identity_notes(SqlEngine& engine, const std::string& condition, con
   return Status();
 }
 
+Result<std::string> order_of(const Listed& listed, const ListOptions& options) {
+  std::string order = options.common.sort_by.empty() ? " ORDER BY " : sort_clause(options.common.sort_by) + ", ";
+  if (!options.metrics.best.empty()) {
+    SB_ASSIGN_OR_RETURN(const std::string by_metric, metric_order(options.metrics));
+    order += by_metric + ", ";
+  }
+  order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
+  if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
+  return order;
+}
+
 }  // namespace
 
 Status run_list(const ListOptions& options) {
@@ -172,7 +213,11 @@ Status run_list(const ListOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_ASSIGN_OR_RETURN(const ParameterView view,
                       describe_parameters(*engine, "strategies", "strategy_digest", "strategy_config"));
-  SB_ASSIGN_OR_RETURN(const Listed listed, find_listed(*engine, options, view, run_condition));
+  SB_ASSIGN_OR_RETURN(const Listed fitting, find_listed(*engine, options, view, run_condition));
+  SB_ASSIGN_OR_RETURN(const std::string order, order_of(fitting, options));
+  SB_ASSIGN_OR_RETURN(const std::optional<Listed> shown,
+                      find_shown(*engine, fitting, order, options.common.limit, options.common.sort_by));
+  const Listed& listed = shown ? *shown : fitting;
 
   // Which columns say something about the strategies that fit: a sweep of moving averages needs no column of std_dev.
   std::vector<std::string> optional_columns;
@@ -199,13 +244,6 @@ Status run_list(const ListOptions& options) {
   }
   selected.insert(selected.end(), std::begin(kTrailingColumns), std::end(kTrailingColumns));
 
-  std::string order = options.common.sort_by.empty() ? " ORDER BY " : sort_clause(options.common.sort_by) + ", ";
-  if (!options.metrics.best.empty()) {
-    SB_ASSIGN_OR_RETURN(const std::string by_metric, metric_order(options.metrics));
-    order += by_metric + ", ";
-  }
-  order += listed.leaf_columns.empty() ? "run_id, trace_id" : "run_id, trace_id, leaf_path";
-  if (options.common.limit >= 0) order += fmt::format(" LIMIT {}", options.common.limit);
   ArrowArrayStream stream;
   const Status asked = engine->query(
       fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order), &stream);
@@ -213,14 +251,18 @@ Status run_list(const ListOptions& options) {
   SB_RETURN_IF_ERROR(print_result(&stream, options.common));
 
   if (options.common.quiet) return Status();
-  if (counts.rows == 0) {
+  int64_t fitting_count = counts.rows;
+  if (shown) {
+    SB_ASSIGN_OR_RETURN(fitting_count, count_rows(*engine, fitting));
+  }
+  if (fitting_count == 0) {
     SB_RETURN_IF_ERROR(print_unknown_types(*engine, options));
   }
-  SB_RETURN_IF_ERROR(print_metric_notes(*engine, options.metrics, listed.relation, listed.where(), options.common));
-  const bool is_cut = options.common.limit >= 0 && counts.rows > options.common.limit;
+  SB_RETURN_IF_ERROR(print_metric_notes(*engine, options.metrics, fitting.relation, fitting.where(), options.common));
+  const bool is_cut = options.common.limit >= 0 && fitting_count > options.common.limit;
   if (is_cut) {
     print_note(options.common,
-               fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(counts.rows)));
+               fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(fitting_count)));
   }
   return print_identity_notes(*engine, noted_condition(listed, order, is_cut), options.common);
 }

@@ -51,14 +51,16 @@ Result<std::string> metric_relation(SqlEngine& engine, const MetricFilter& filte
 Status print_metric_notes(SqlEngine& engine, const MetricFilter& filter, const std::string& relation,
                           const std::string& where, const CommonOptions& options) {
   if (!filter.is_asked()) return Status();
-  SB_ASSIGN_OR_RETURN(
-      const Table counts,
-      ask(engine, fmt::format("SELECT count(*), count({0}), count(DISTINCT run_id) FILTER (WHERE {0} IS NULL) FROM {1} "
-                              "WHERE kind = 'signal'",
-                              kMetricsDefinition, relation)));
-  const int64_t traces = counts.columns[0].integers[0], computed = counts.columns[1].integers[0],
-                runs = counts.columns[2].integers[0];
+  SB_ASSIGN_OR_RETURN(const Table counts,
+                      ask(engine, fmt::format("SELECT count(*), count({}) FROM {} WHERE kind = 'signal'",
+                                              kMetricsDefinition, relation)));
+  const int64_t traces = counts.columns[0].integers[0], computed = counts.columns[1].integers[0];
   if (computed < traces) {
+    SB_ASSIGN_OR_RETURN(const Table without,
+                        ask(engine, fmt::format("SELECT count(DISTINCT run_id) FROM {} WHERE kind = 'signal' AND {} IS "
+                                                "NULL",
+                                                relation, kMetricsDefinition)));
+    const int64_t runs = without.columns[0].integers[0];
     print_note(options,
                fmt::format("{} of {} here have no metrics ({}); compute them with: signalbook analyze",
                            with_separators(traces - computed), count_of(traces, "trace"), count_of(runs, "run")));
@@ -66,8 +68,8 @@ Status print_metric_notes(SqlEngine& engine, const MetricFilter& filter, const s
   // Feeds differ in bars a year, and traces that broke off in their windows: that is as it should be.
   SB_ASSIGN_OR_RETURN(
       const Table terms,
-      ask(engine, fmt::format("SELECT DISTINCT json_extract_string({0}, '$.cost')::DOUBLE * 1e4 AS bps "
-                              "FROM {1}{2} {0} IS NOT NULL ORDER BY ALL",
+      ask(engine, fmt::format("SELECT DISTINCT json_extract_string(definition, '$.cost')::DOUBLE * 1e4 AS bps FROM "
+                              "(SELECT DISTINCT {0} AS definition FROM {1}{2} {0} IS NOT NULL) ORDER BY ALL",
                               kMetricsDefinition, relation, where.empty() ? " WHERE" : where + " AND")));
   if (terms.row_count() > 1) {
     std::vector<std::string> costs;

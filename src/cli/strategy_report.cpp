@@ -118,22 +118,52 @@ Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size
   return print_result(&stream, options);
 }
 
+namespace {
+
+// Conditions on the view strategies: who has the same values, and who the same hash, as those that fit a condition.
+struct Relatives {
+  std::string by_values, by_hash;
+};
+
+// Of a few strategies they are literals, with which DuckDB passes over what it need not read.
+Result<Relatives> find_relatives(SqlEngine& engine, const std::string& condition) {
+  constexpr size_t kFew = 20;
+  SB_ASSIGN_OR_RETURN(
+      const Table found,
+      ask(engine, fmt::format("SELECT DISTINCT strategy_hash, hex(value_digest) FROM strategies WHERE {} "
+                              "AND strategy_hash IS NOT NULL AND value_digest IS NOT NULL LIMIT {}",
+                              condition, kFew + 1)));
+  const std::vector<std::string>&hashes = found.columns[0].texts, &values = found.columns[1].texts;
+  if (hashes.empty() || hashes.size() > kFew) {
+    return Relatives{fmt::format("value_digest IN (SELECT value_digest FROM strategies WHERE {})", condition),
+                     fmt::format("strategy_hash IN (SELECT strategy_hash FROM strategies WHERE {})", condition)};
+  }
+  std::vector<std::string> blobs, same_hash;
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    blobs.push_back(fmt::format("from_hex('{}')", values[i]));
+    SB_ASSIGN_OR_RETURN(const std::string rows, engine.rows_named(hashes[i]));
+    same_hash.push_back((rows.empty() ? "" : rows + " AND ") + "strategy_hash = " + quote_sql_text(hashes[i]));
+  }
+  return Relatives{fmt::format("value_digest IN ({})", fmt::join(blobs, ", ")),
+                   fmt::format("({})", fmt::join(same_hash, " OR "))};
+}
+
+}  // namespace
+
 Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
   if (options.quiet) return Status();
   SB_RETURN_IF_ERROR(print_determinism(engine, condition, options));
-  SB_ASSIGN_OR_RETURN(
-      const std::vector<Candidate> spellings,
-      find_candidates(engine, fmt::format("value_digest IN (SELECT value_digest FROM strategies WHERE "
-                                          "{0}) AND strategy_digest NOT IN (SELECT strategy_digest FROM "
-                                          "strategies WHERE {0})",
-                                          condition)));
+  SB_ASSIGN_OR_RETURN(const Relatives relatives, find_relatives(engine, condition));
+  SB_ASSIGN_OR_RETURN(const std::vector<Candidate> spellings,
+                      find_candidates(engine, fmt::format("{} AND strategy_digest NOT IN (SELECT strategy_digest FROM "
+                                                          "strategies WHERE {} AND strategy_digest IS NOT NULL)",
+                                                          relatives.by_values, condition)));
   if (!spellings.empty()) {
     print_note(options, "same values, other spelling (2 and 2.0):" + list_candidates(spellings));
   }
-  SB_ASSIGN_OR_RETURN(
-      const std::string collisions,
-      collision_note(engine,
-                     fmt::format("strategy_hash IN (SELECT strategy_hash FROM strategies WHERE {})", condition)));
+  SB_ASSIGN_OR_RETURN(const std::vector<Candidate> same_hash, find_candidates(engine, relatives.by_hash));
+  if (same_hash.size() < 2) return Status();
+  SB_ASSIGN_OR_RETURN(const std::string collisions, collision_note(engine, relatives.by_hash));
   if (!collisions.empty()) print_note(options, collisions);
   return Status();
 }

@@ -44,6 +44,7 @@ inline constexpr const char* kRunDescription = "run.json";
 inline constexpr const char* kStrategyIndex = "strategy_index.parquet";
 inline constexpr const char* kStrategyComponents = "strategy_components.parquet";
 inline constexpr const char* kCatalogDirectory = "catalog";
+inline constexpr const char* kLookupDirectory = "lookup";
 inline constexpr const char* kBarsDirectory = "bars";
 inline constexpr const char* kTracesDirectory = "traces";
 inline constexpr const char* kMetricsDirectory = "metrics";

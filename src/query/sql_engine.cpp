@@ -1,13 +1,18 @@
 #include "query/sql_engine.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "base/ascii.h"
+#include "format/trace_schema.h"
 #include "query/database.h"
 #include "query/sql_error.h"
 #include "query/sql_statement.h"
@@ -15,6 +20,7 @@
 #include "query/statement_views.h"
 #include "query/table_functions.h"
 #include "query/view_builder.h"
+#include "store/strategy_lookup.h"
 
 namespace signalbook {
 
@@ -187,6 +193,40 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
     if (!may_have_changed || attempt == kAttempts || !options_.confined) return status;
     SB_RETURN_IF_ERROR(open_state());
   }
+}
+
+Result<std::string> SqlEngine::rows_named(const std::string& name) {
+  // Of many runs the catalogue is asked. A small index is searched as fast as a file beside it is read.
+  constexpr size_t kMostRuns = 20;
+  constexpr int64_t kLargeIndex = 4 << 20;
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, runs_in_scope(files_, scope_));
+  if (runs.size() > kMostRuns) return std::string();
+  const bool may_be_digits = name.size() >= 4 && name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  std::string condition;
+  bool has_large = false;
+  for (const RunLocation& run : runs) {
+    SB_ASSIGN_OR_RETURN(const auto stamp, files_.stamp(join_path(run.path, file::kStrategyIndex)));
+    std::string of_run;
+    if (stamp && stamp->size >= kLargeIndex) {
+      // A run that cannot be looked up is searched, and what is wrong with it told there.
+      Result<std::optional<StrategyLookup>> lookup = StrategyLookup::open(files_, scope_.store_path, run);
+      if (lookup.ok() && lookup->has_value()) {
+        has_large = true;
+        std::vector<uint32_t> rows = (*lookup)->rows_with_id(name);
+        if (may_be_digits)
+          std::ranges::copy((*lookup)->rows_with_digits(to_lower_ascii(name)), std::back_inserter(rows));
+        if (rows.empty()) continue;
+        of_run = fmt::format("trace_id IN ({})", fmt::join(rows, ", "));
+      }
+    }
+    if (runs.size() > 1) {
+      of_run = "(run_id = " + quote_sql_text(run.run_id) + (of_run.empty() ? ")" : " AND " + of_run + ")");
+    }
+    if (of_run.empty()) return std::string();
+    condition += (condition.empty() ? "" : " OR ") + of_run;
+  }
+  if (!has_large) return std::string();
+  return condition.empty() ? "false" : "(" + condition + ")";
 }
 
 }  // namespace signalbook

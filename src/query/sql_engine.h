@@ -32,6 +32,11 @@ class SqlEngine {
   // valid after the engine is gone. Invalid, with DuckDB's message, for anything else.
   Status query(const std::string& sql, ArrowArrayStream* stream);
 
+  // A condition on the view `strategies` that every row fulfils which a user may mean by a strategy_id, an alias or the
+  // first digits of a hash, and few others: where indexes are large they need not be searched then. Empty: any row may
+  // be meant.
+  Result<std::string> rows_named(const std::string& name);
+
  private:
   struct State;
   SqlEngine(FileSystem& files, Scope scope, Options options);
