@@ -106,7 +106,8 @@ TEST_P(RebuildIndex, GivesTheSameBytes) {
     const Result<RebuildReport> report = rebuild(disk);
     ASSERT_TRUE(report.ok()) << report.status().message();
     EXPECT_TRUE(report->damage.empty());
-    const bool says_nothing = std::ranges::any_of(run->rows(), [](const IndexRow& row) { return row.change_count == 0; });
+    const bool says_nothing =
+        std::ranges::any_of(run->rows(), [](const IndexRow& row) { return row.change_count == 0; });
     if (GetParam().is_packed() && says_nothing) {
       ++lossy;
       expect_the_others(disk, run->rows());
@@ -241,7 +242,8 @@ TEST_P(RebuildIndex, AnyByteOfATraceMayBeAnother) {
     Result<IndexRow> row = wanted;
     if (wanted.is_packed()) {
       const Result<PackContents> contents = read_pack_rows(disk, kRun, wanted.pack, bars_of, 1);
-      const bool is_there = contents.ok() && !contents->rows.empty() && contents->rows.front().trace_id == wanted.trace_id;
+      const bool is_there =
+          contents.ok() && !contents->rows.empty() && contents->rows.front().trace_id == wanted.trace_id;
       row = is_there ? Result(contents->rows.front()) : Result<IndexRow>(Status::damaged("left out"));
       if (is_there && row->data_id != wanted.data_id) row = Status::damaged("other bars");
       if (row.ok()) {

@@ -56,9 +56,8 @@ std::map<std::string, std::string> all_files(FileSystem& disk) {
 // A sweep bar by bar over all strategies, as it begins and as it goes on: three strategies and a classifier. Position
 // counts bars. `acknowledged` is what the caller was told to be durable.
 Result<RunSummary> sweep(FileSystem& disk, int64_t* acknowledged) {
-  RunOptions options = {.created_at = 1'700'000'000'000'000,
-                        .layout = current_layout().layout,
-                        .opening = RunOpening::resume};
+  RunOptions options = {
+      .created_at = 1'700'000'000'000'000, .layout = current_layout().layout, .opening = RunOpening::resume};
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, RunWriter::create(disk, kRun, options));
   *acknowledged = std::max(*acknowledged, run->durable_position());
   SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(kBars)));
@@ -96,9 +95,9 @@ std::map<std::string, std::string> uninterrupted() {
 }
 
 Result<std::unique_ptr<RunWriter>> resume(FileSystem& disk) {
-  return RunWriter::create(disk, kRun, {.created_at = 1'700'000'000'000'000,
-                                        .layout = current_layout().layout,
-                                        .opening = RunOpening::resume});
+  return RunWriter::create(
+      disk, kRun,
+      {.created_at = 1'700'000'000'000'000, .layout = current_layout().layout, .opening = RunOpening::resume});
 }
 
 // What is left is whole, or can be recovered: nothing that was acknowledged is missing, and nothing is made up.

@@ -148,19 +148,23 @@ TEST_P(PackedRun, ADeepCheckFindsWhatIsRecordedWrong) {
       {"bar_count is 999", [](auto&, PackedTrace& trace, auto&) { trace.bar_count = 999; }},
       {"idx 40 lies outside", [](auto&, auto&, SignalChanges& changes) { changes.idx.back() = 40; }},
       {"does not lie after", [](auto&, auto&, SignalChanges& changes) { changes.idx.back() = changes.idx.front(); }},
-      {"no change: val", [](auto&, auto&, SignalChanges& changes) {
+      {"no change: val",
+       [](auto&, auto&, SignalChanges& changes) {
          if (!changes.values.empty()) changes.values.back() = changes.values[changes.size() - 2];
          if (!changes.labels.empty()) changes.labels.back() = changes.labels[changes.size() - 2];
        }},
-      {"do not have the trace_hash", [](auto&, auto&, SignalChanges& changes) {
+      {"do not have the trace_hash",
+       [](auto&, auto&, SignalChanges& changes) {
          if (!changes.values.empty()) changes.values.back() += 10;
          if (!changes.labels.empty()) changes.labels.back() += "x";
        }},
-      {"px is no finite number", [](auto&, PackedTrace& trace, SignalChanges& changes) {
+      {"px is no finite number",
+       [](auto&, PackedTrace& trace, SignalChanges& changes) {
          trace.px.assign(changes.size(), 1.0);
          trace.px.back() = std::numeric_limits<double>::infinity();
        }},
-      {"the metadata say timeframe '1h', not '5m'", [](PackDescription& about, auto&, auto&) { about.timeframe = "1h"; }},
+      {"the metadata say timeframe '1h', not '5m'",
+       [](PackDescription& about, auto&, auto&) { about.timeframe = "1h"; }},
       {"the metadata say data_id 'x'", [](PackDescription& about, auto&, auto&) { about.data_id = "x"; }},
       {"the metadata say creation_time", [](PackDescription& about, auto&, auto&) { about.creation_time = "x"; }},
   };
@@ -265,7 +269,8 @@ TEST_P(PackedRun, APackOrUnpackThatDiedIsTidiedUp) {
       disk.fail_at(disk.operation_count() + k, /*for_good=*/true);
       has_failed = !repack_run(disk, kRun, options).ok();
       for (uint64_t seed = 0; seed < 4; ++seed) {
-        CrashDisk left = seed == 3 ? disk.after_kill() : disk.after_crash(seed + (seed > 1 ? 7 * static_cast<uint64_t>(k) : 0));
+        CrashDisk left =
+            seed == 3 ? disk.after_kill() : disk.after_crash(seed + (seed > 1 ? 7 * static_cast<uint64_t>(k) : 0));
         for (const std::string& line : verify(left)) EXPECT_FALSE(line.starts_with("damage")) << line;
         const auto dry = recover_run(left, kRun, {.is_dry = true});
         const auto report = recover_run(left, kRun);

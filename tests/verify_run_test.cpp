@@ -37,7 +37,8 @@ namespace fs = std::filesystem;
 class VerifyRun : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* run : {"run_1", "run_2"}) ASSERT_TRUE(record_small_run(posix_file_system(), store_ / run, layout_, commit_).ok());
+    for (const char* run : {"run_1", "run_2"})
+      ASSERT_TRUE(record_small_run(posix_file_system(), store_ / run, layout_, commit_).ok());
   }
 
   // "damage run_1 traces/...: missing", in the order in which they were told.
@@ -50,7 +51,8 @@ class VerifyRun : public testing::Test {
     const auto keep = [&](const Finding& finding) {
       told.push_back(std::string(kinds[static_cast<int>(finding.kind)]) + " " + finding.run_id + " " + finding.what);
     };
-    const Result<VerifySummary> summary = verify_scope(posix_file_system(), *scope, keep, {.depth = depth, .threads = threads_});
+    const Result<VerifySummary> summary =
+        verify_scope(posix_file_system(), *scope, keep, {.depth = depth, .threads = threads_});
     EXPECT_TRUE(summary.ok()) << summary.status().message();
     if (summary.ok()) summary_ = *summary;
     EXPECT_EQ(summary_.damage_count + summary_.problem_count + summary_.remark_count,

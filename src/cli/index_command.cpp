@@ -28,9 +28,8 @@ Status run_index_rebuild(const IndexRebuildOptions& options) {
   }
   if (report.damage.empty()) return Status();
   const std::string cases = count_of(static_cast<int64_t>(report.damage.size()), "case");
-  return Status::damaged(
-      fmt::format("{}: {} of damage; what could not be read is left out, and stays in the run or in lost+found", run,
-                  cases));
+  return Status::damaged(fmt::format(
+      "{}: {} of damage; what could not be read is left out, and stays in the run or in lost+found", run, cases));
 }
 
 }  // namespace signalbook::cli

@@ -74,8 +74,8 @@ std::string progress_line(const ProgressStep& step, double seconds, int width) {
   std::string line = front + "  ";
   if (step.total > 0 && room >= kLeastBar) {
     const int cells = std::min(room, kMostBar);
-    const auto full = static_cast<size_t>(
-        std::clamp<int64_t>(step.done * cells / std::max<int64_t>(step.total, 1), 0, cells));
+    const auto full =
+        static_cast<size_t>(std::clamp<int64_t>(step.done * cells / std::max<int64_t>(step.total, 1), 0, cells));
     line += fmt::format("[{}{}] ", std::string(full, '#'), std::string(static_cast<size_t>(cells) - full, '.'));
   }
   line += behind;

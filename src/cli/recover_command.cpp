@@ -87,11 +87,10 @@ Status judge(const std::string& run, const RecoveryReport& report, bool is_dry) 
 Status recover_one(const std::string& run, const RecoverCommandOptions& options) {
   SB_ASSIGN_OR_RETURN(const int64_t now, current_time());
   ProgressBar bar(options.common.quiet);
-  SB_ASSIGN_OR_RETURN(const RecoveryReport report, recover_run(posix_file_system(), run,
-                                                               {.is_dry = options.is_dry,
-                                                                .now = now,
-                                                                .threads = options.threads,
-                                                                .progress = bar.callback()}));
+  SB_ASSIGN_OR_RETURN(
+      const RecoveryReport report,
+      recover_run(posix_file_system(), run,
+                  {.is_dry = options.is_dry, .now = now, .threads = options.threads, .progress = bar.callback()}));
   bar.hide();
   if (!options.common.quiet) print_report(run, report, options.is_dry);
   return judge(run, report, options.is_dry);

@@ -77,10 +77,11 @@ Status run_verify(const VerifyCommandOptions& options) {
   const auto print = [](const Finding& finding) {
     print_line((finding.run_id.empty() ? "" : finding.run_id + ": ") + finding.what);
   };
-  SB_ASSIGN_OR_RETURN(VerifySummary summary, verify_scope(posix_file_system(), scope, print,
-                                                          {.depth = options.deep ? VerifyDepth::contents : VerifyDepth::bytes,
-                                                           .threads = options.threads,
-                                                           .progress = bar.callback()}));
+  SB_ASSIGN_OR_RETURN(VerifySummary summary,
+                      verify_scope(posix_file_system(), scope, print,
+                                   {.depth = options.deep ? VerifyDepth::contents : VerifyDepth::bytes,
+                                    .threads = options.threads,
+                                    .progress = bar.callback()}));
   bar.hide();
   if (!scope.run_path.has_value()) {
     for (const std::string& file : Catalog::damaged_files(posix_file_system(), scope.store_path)) {

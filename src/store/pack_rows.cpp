@@ -37,8 +37,7 @@ Result<PackFeed> read_feed(const PackScan& scan, const std::string& pack, const 
   if (feed.symbol.empty() || feed.timeframe.empty() || feed.data_id.empty())
     return damaged("its metadata do not say of which feed it is");
   bool zone_given = false;
-  const Result<int64_t> created_at =
-      parse_time(scan.metadata(metadata_key::kCreationTime).value_or(""), &zone_given);
+  const Result<int64_t> created_at = parse_time(scan.metadata(metadata_key::kCreationTime).value_or(""), &zone_given);
   if (!created_at.ok()) return damaged("creation_time: " + created_at.status().message());
   feed.created_at = *created_at;
   feed.bars = bars_of(feed.data_id);
@@ -124,9 +123,9 @@ Result<PackContents> read_pack_rows(FileSystem& files, const std::string& run_pa
       if (row.ok()) {
         of_group[i].rows.push_back(std::move(row).value());
       } else {
-        of_group[i].damage.push_back(fmt::format("rows {} to {}: {}", group->first_row + static_cast<int64_t>(part.begin) + 1,
-                                                 group->first_row + static_cast<int64_t>(part.end),
-                                                 row.status().message()));
+        of_group[i].damage.push_back(
+            fmt::format("rows {} to {}: {}", group->first_row + static_cast<int64_t>(part.begin) + 1,
+                        group->first_row + static_cast<int64_t>(part.end), row.status().message()));
       }
     }
     return Status();
@@ -137,8 +136,8 @@ Result<PackContents> read_pack_rows(FileSystem& files, const std::string& run_pa
       if (found.rows.empty() || row.trace_id > found.rows.back().trace_id) {
         found.rows.push_back(std::move(row));
       } else {
-        found.damage.push_back(fmt::format("row {}: trace_id {} does not lie after {}", row.row_start + 1,
-                                           row.trace_id, found.rows.back().trace_id));
+        found.damage.push_back(fmt::format("row {}: trace_id {} does not lie after {}", row.row_start + 1, row.trace_id,
+                                           found.rows.back().trace_id));
       }
     }
     std::ranges::move(part.damage, std::back_inserter(found.damage));

@@ -27,8 +27,9 @@ constexpr int64_t kMostRowsOfGroup = int64_t{1} << 31;
 
 std::vector<std::string> columns_of_pack(bool is_full) {
   if (is_full) {
-    return {column::kTraceId,  column::kStrategyHash, column::kIdx,      column::kTs,         column::kSymbol,  column::kValue,
-            column::kStrategy, column::kPrice,        column::kMetadata, column::kStrategyId, column::kBarCount};
+    return {column::kTraceId,  column::kStrategyHash, column::kIdx,      column::kTs,
+            column::kSymbol,   column::kValue,        column::kStrategy, column::kPrice,
+            column::kMetadata, column::kStrategyId,   column::kBarCount};
   }
   return {column::kTraceId, column::kStrategyHash, column::kIdx,        column::kValue,
           column::kPrice,   column::kMetadata,     column::kStrategyId, column::kBarCount};
@@ -42,8 +43,8 @@ parquet::Type::type type_of(std::string_view name, bool has_labels) {
 }
 
 int16_t level_of(std::string_view name) {
-  const bool is_sparse = name == column::kPrice || name == column::kMetadata || name == column::kStrategyId ||
-                         name == column::kBarCount;
+  const bool is_sparse =
+      name == column::kPrice || name == column::kMetadata || name == column::kStrategyId || name == column::kBarCount;
   return is_sparse ? 1 : 0;
 }
 
@@ -110,7 +111,8 @@ SignalChanges PackGroup::changes(SignalKind kind, const Part& part) const {
   changes.kind = kind;
   const auto copy = [&](const auto& from, auto& to) {
     if (from.empty()) return;
-    to.assign(from.begin() + static_cast<std::ptrdiff_t>(part.begin), from.begin() + static_cast<std::ptrdiff_t>(part.end));
+    to.assign(from.begin() + static_cast<std::ptrdiff_t>(part.begin),
+              from.begin() + static_cast<std::ptrdiff_t>(part.end));
   };
   copy(idx, changes.idx);
   copy(values, changes.values);
@@ -168,8 +170,9 @@ struct PackScan::State {
     const auto text_of = [](const parquet::ByteArray& value) { return std::string(std::string_view(value)); };
     if (kind == SignalKind::label) {
       group.labels.reserve(static_cast<size_t>(count));
-      read_column<parquet::ByteArrayType>(
-          *rows, place++, count, [&](size_t, const parquet::ByteArray& value) { group.labels.push_back(text_of(value)); });
+      read_column<parquet::ByteArrayType>(*rows, place++, count, [&](size_t, const parquet::ByteArray& value) {
+        group.labels.push_back(text_of(value));
+      });
     } else {
       read_all<parquet::DoubleType>(*rows, place++, count, group.values);
     }
@@ -221,8 +224,8 @@ Result<PackGroup> PackScan::read_group(size_t group) const {
   try {
     return state_->read(group);
   } catch (const std::exception& error) {
-    return Status::damaged(fmt::format("rows {} to {} cannot be read: {}", first_row(group) + 1, first_row(group + 1),
-                                       error.what()));
+    return Status::damaged(
+        fmt::format("rows {} to {} cannot be read: {}", first_row(group) + 1, first_row(group + 1), error.what()));
   }
 }
 

@@ -41,7 +41,7 @@ struct PackGroup {
   std::vector<int32_t> idx;
   std::vector<double> values;  // or
   std::vector<std::string> labels;
-  std::vector<double> px;        // NaN where it is NULL; empty: it is on every row
+  std::vector<double> px;         // NaN where it is NULL; empty: it is on every row
   std::vector<size_t> broken_px;  // rows whose px is there and no finite number
   Sparse<std::string> metadata, strategy_id;
   Sparse<int64_t> bar_count;

@@ -186,9 +186,9 @@ class Rebuild {
   LostAndFound lost_;
   RebuildReport report_;
   std::vector<IndexRow> rows_;
-  std::optional<RunDescription> old_;               // run.json, where it can be read
-  std::vector<RunDescription::File> packs_;         // those that can be read
-  std::map<std::string, std::optional<Bars>> bars_; // by data_id, of packs
+  std::optional<RunDescription> old_;                // run.json, where it can be read
+  std::vector<RunDescription::File> packs_;          // those that can be read
+  std::map<std::string, std::optional<Bars>> bars_;  // by data_id, of packs
   RunDescription description_;
   std::map<TraceKey, std::pair<Metrics, std::string>> old_metrics_;  // with their definitions
   std::vector<RunDescription::File> old_files_, other_files_;        // beside run.json; without index and components

@@ -14,7 +14,8 @@
 
 namespace signalbook {
 
-// The paths of the trace files and packs of a run, relative to it, sorted: what lies under traces/ and ends in .parquet.
+// The paths of the trace files and packs of a run, relative to it, sorted: what lies under traces/ and ends in
+// .parquet.
 Result<std::vector<std::string>> list_trace_files(FileSystem& files, const std::string& run_path);
 
 // The row of the index that a trace file tells by itself: all but trace_id, aliases and complete. Damaged, naming the

@@ -205,7 +205,8 @@ Status Recovery::find_temporaries(const std::string& directory, const std::map<s
     } else if (entry.name.ends_with(kTemporarySuffix)) {
       // Those of packs, and of traces that are in one, are removed like what has its name.
       const std::string name = path.substr(0, path.size() - kTemporarySuffix.size());
-      if (!pack_kind(name) && !packed.contains(name)) found.push_back({.path = path, .why = "left behind by a recording that died before its name was given"});
+      if (!pack_kind(name) && !packed.contains(name))
+        found.push_back({.path = path, .why = "left behind by a recording that died before its name was given"});
     }
   }
   return Status();
@@ -275,9 +276,8 @@ Result<bool> Recovery::is_left_behind(const std::string& path, const std::map<st
 
 Status Recovery::remove_left_behind(const std::vector<LostFile>& taken) {
   SB_ASSIGN_OR_RETURN(std::vector<std::string> removed, remove_unused_traces(files_, run_path_, options_.is_dry));
-  std::erase_if(removed, [&](const std::string& path) {
-    return std::ranges::find(taken, path, &LostFile::path) != taken.end();
-  });
+  std::erase_if(
+      removed, [&](const std::string& path) { return std::ranges::find(taken, path, &LostFile::path) != taken.end(); });
   if (removed.empty()) return Status();
   const std::string more = removed.size() == 1 ? "" : fmt::format(" and {} more", removed.size() - 1);
   report_.remarks.push_back(fmt::format("{}{}: left behind by pack or unpack, and the run has what is in them: {}",

@@ -260,11 +260,11 @@ std::optional<std::string> optional_text(const TableColumn& column, size_t row) 
 // What decode_index reads.
 const std::vector<std::string>& row_columns() {
   static const std::vector<std::string> names = {
-      "trace_id",    "strategy_id",     "strategy_digest", "value_digest", "strategy_type", "symbol", "timeframe",
-      "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
-      "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
-      "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "pack",
-      "row_start",   "row_count",       "created_at"};
+      "trace_id",  "strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",
+      "timeframe", "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",
+      "data_id",   "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count",
+      "first_ts",  "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",
+      "pack",      "row_start",   "row_count",       "created_at"};
   return names;
 }
 

@@ -28,8 +28,8 @@ void BarsCheck::check_run(const RunDescription& description, const std::vector<I
   }
   for (const IndexRow& row : rows) {
     if (feeds.contains(row.data_id)) continue;
-    log_.tell(Kind::damage, fmt::format("{}: no feed has the data_id {} of strategy {}", file::kRunDescription, row.data_id,
-                                   row.strategy_id));
+    log_.tell(Kind::damage, fmt::format("{}: no feed has the data_id {} of strategy {}", file::kRunDescription,
+                                        row.data_id, row.strategy_id));
     RunDescription::Feed unknown;
     unknown.data_id = row.data_id;
     feeds.emplace(row.data_id, unknown);
@@ -56,10 +56,10 @@ void BarsCheck::check_feed(const RunDescription::Feed& feed) {
   if (feed.symbol != bars.symbol || feed.timeframe != bars.timeframe || feed.bar_count != size ||
       feed.first_ts != bars.ts.front() || feed.last_ts != bars.ts.back()) {
     log_.tell(Kind::damage,
-         fmt::format("{}: has a feed {} {} with {} bars from {} to {}, {} is {} {} with {} from {} to {}",
-                     file::kRunDescription, feed.symbol, feed.timeframe, feed.bar_count, format_time(feed.first_ts),
-                     format_time(feed.last_ts), bars_path(feed.data_id), bars.symbol, bars.timeframe, size,
-                     format_time(bars.ts.front()), format_time(bars.ts.back())));
+              fmt::format("{}: has a feed {} {} with {} bars from {} to {}, {} is {} {} with {} from {} to {}",
+                          file::kRunDescription, feed.symbol, feed.timeframe, feed.bar_count,
+                          format_time(feed.first_ts), format_time(feed.last_ts), bars_path(feed.data_id), bars.symbol,
+                          bars.timeframe, size, format_time(bars.ts.front()), format_time(bars.ts.back())));
   }
 }
 

@@ -39,10 +39,10 @@ class PackedTraceCheck {
 
   Fault check() const {
     if (part_.end > group_.size()) return "its rows do not lie in one row group";
-    for (const auto& look : {&PackedTraceCheck::check_names, &PackedTraceCheck::check_first_row,
-                             &PackedTraceCheck::check_bars_of_rows, &PackedTraceCheck::check_values,
-                             &PackedTraceCheck::check_prices, &PackedTraceCheck::check_full_columns,
-                             &PackedTraceCheck::check_index_row}) {
+    for (const auto& look :
+         {&PackedTraceCheck::check_names, &PackedTraceCheck::check_first_row, &PackedTraceCheck::check_bars_of_rows,
+          &PackedTraceCheck::check_values, &PackedTraceCheck::check_prices, &PackedTraceCheck::check_full_columns,
+          &PackedTraceCheck::check_index_row}) {
       if (Fault fault = (this->*look)()) return fault;
     }
     return std::nullopt;
@@ -109,7 +109,8 @@ class PackedTraceCheck {
       const bool is_first = row == part_.begin;
       if (pack_.kind() == SignalKind::label) {
         if (group_.labels[row].empty()) return "val is empty";
-        if (!is_first && group_.labels[row] == group_.labels[row - 1]) return "no change: val is that of the row before";
+        if (!is_first && group_.labels[row] == group_.labels[row - 1])
+          return "no change: val is that of the row before";
         return std::nullopt;
       }
       const double value = group_.values[row];
@@ -245,13 +246,13 @@ std::vector<std::string> check_pack_ranges(std::span<const IndexRow* const> rows
     const int64_t end = row->row_start + row->change_count;
     if (row->row_start < 0 || row->change_count < 0 || end > pack_row_count) {
       found.add(fmt::format("strategy {}: the index says {}, and there are {} rows", row->strategy_id,
-                                  rows_text(row->row_start, end), pack_row_count));
+                            rows_text(row->row_start, end), pack_row_count));
       continue;
     }
     if (row->row_start > next) tell_gap(next, row->row_start);
     if (row->row_start < next) {
       found.add(fmt::format("strategy {}: the index says {}, of which those up to row {} are of other traces",
-                                  row->strategy_id, rows_text(row->row_start, end), next));
+                            row->strategy_id, rows_text(row->row_start, end), next));
     }
     next = std::max(next, end);
   }

@@ -23,7 +23,7 @@ std::vector<std::string> check_pack_ranges(std::span<const IndexRow* const> rows
 // does it with a file: of each trace that is not right the first fault; of many the first traces. Without bars
 // (nullptr) times are not compared.
 struct PackCheckOptions {
-  size_t threads = 0;                                      // 0: one a core; the lines are the same
+  size_t threads = 0;                                    // 0: one a core; the lines are the same
   std::function<void(int64_t rows)> progress = nullptr;  // told how many rows were looked at; by any thread
 };
 std::vector<std::string> check_pack(FileSystem& files, const std::string& path, const std::string& name,

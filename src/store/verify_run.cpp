@@ -94,8 +94,8 @@ std::optional<std::string> Verification::read(const std::string& path, const std
     log_.summary.byte_count += static_cast<int64_t>(bytes->size());
     return std::move(bytes).value();
   }
-  log_.tell(Kind::damage,
-       bytes.status().code() == StatusCode::not_found ? name + ": missing" : name + ": " + bytes.status().message());
+  log_.tell(Kind::damage, bytes.status().code() == StatusCode::not_found ? name + ": missing"
+                                                                         : name + ": " + bytes.status().message());
   return std::nullopt;
 }
 
@@ -163,10 +163,7 @@ Status Verification::look_at_run(const RunLocation& run, DescribedFiles& found, 
   const RunDescription* const vouching = description ? &*description : nullptr;
   SB_RETURN_IF_ERROR(check_traces(
       files_, run.path, vouching, *rows, [this](const std::string& data_id) { return bars_.find(data_id); },
-      {.is_deep = is_deep_,
-       .threads = options_.threads,
-       .progress = options_.progress,
-       .what = "verify " + run.run_id},
+      {.is_deep = is_deep_, .threads = options_.threads, .progress = options_.progress, .what = "verify " + run.run_id},
       log_));
   return find_orphans(files_, run.path, vouching, *rows, log_);
 }
@@ -210,8 +207,7 @@ Status Verification::read_files(const RunLocation& run, DescribedFiles& found) {
     std::optional<std::string> bytes = read(join_path(run.path, entry.path), entry.path);
     if (!bytes) continue;
     if (!is_run_file(entry, *bytes)) {
-      log_.tell(Kind::damage,
-                describe_other_bytes(entry.path, static_cast<int64_t>(bytes->size()), entry.size));
+      log_.tell(Kind::damage, describe_other_bytes(entry.path, static_cast<int64_t>(bytes->size()), entry.size));
       continue;
     }
     if (entry.previous) {
@@ -274,8 +270,8 @@ void Verification::check_counts(const DescribedFiles& found, const Rows& rows) {
   for (const IndexRow& row : rows) changes += row.change_count;
   if (static_cast<int64_t>(rows.size()) == description.trace_count && changes == description.change_count) return;
   log_.tell(Kind::damage,
-       fmt::format("{}: counts {} traces with {} changes, the index has {} with {}", file::kRunDescription,
-                   description.trace_count, description.change_count, rows.size(), changes));
+            fmt::format("{}: counts {} traces with {} changes, the index has {} with {}", file::kRunDescription,
+                        description.trace_count, description.change_count, rows.size(), changes));
 }
 
 // ---- What is no finished run ----------------------------------------------------------------------------------------
@@ -294,8 +290,8 @@ Status Verification::check_unfinished(const std::string& path) {
   }
   if (is_described) {
     // The description is renamed into place last but one.
-    log_.tell(Kind::damage,
-         fmt::format("{}: missing; the recording died at its very end, or somebody removed it", file::kStrategyIndex));
+    log_.tell(Kind::damage, fmt::format("{}: missing; the recording died at its very end, or somebody removed it",
+                                        file::kStrategyIndex));
   } else if (has_traces) {
     log_.tell(Kind::problem, "no finished run: a recording that died, or is still going on");
   }
@@ -324,8 +320,9 @@ Status Verification::check_store_mark() {
   } else if (!mark->is_sealed) {
     log_.tell(Kind::problem, name + kSealFault);
   } else if (mark->format_version > kFormatVersion) {
-    log_.tell(Kind::problem, fmt::format("{}: a store of format {}, this program knows up to {}; take a newer Signalbook",
-                                    name, mark->format_version, kFormatVersion));
+    log_.tell(Kind::problem,
+              fmt::format("{}: a store of format {}, this program knows up to {}; take a newer Signalbook", name,
+                          mark->format_version, kFormatVersion));
   }
   return Status();
 }

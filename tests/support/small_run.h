@@ -30,8 +30,7 @@ inline JsonValue parse(const std::string& json) { return parse_json(json).value(
 
 // Three strategies and a classifier on twelve bars.
 inline Result<RunSummary> record_small_run(FileSystem& files, const std::string& run_path,
-                                           RunLayout layout = RunLayout::automatic,
-                                           const CommitOptions& commit = {}) {
+                                           RunLayout layout = RunLayout::automatic, const CommitOptions& commit = {}) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, RunWriter::create(files, run_path, {.layout = layout}));
   SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(12)));
   for (int period = 10; period < 13; ++period) {
