@@ -393,7 +393,8 @@ void Rebuild::add_traces_without_changes(std::vector<IndexRow> old_rows) {
     const auto time = times.find(row.pack);
     const bool is_there = std::ranges::find(packs_, row.pack, &RunDescription::File::path) != packs_.end();
     const bool is_of_run = time == times.end() ? !times.empty() || rows_.empty() : time->second == row.created_at;
-    if (is_there && is_of_run && description_.layout == layout::kPacked) rows_.push_back(std::move(row));
+    if (!is_there || !is_of_run || description_.layout != layout::kPacked || !derive_strategy(row).ok()) continue;
+    rows_.push_back(std::move(row));
   }
 }
 

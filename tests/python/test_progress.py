@@ -46,7 +46,7 @@ def on_terminal(signalbook, *arguments, cwd=None, columns=140):
 @pytest.fixture
 def commands(signalbook, tmp_path):
     """The long commands, each with a word that its bar shows; in the order in which they can be done."""
-    signalbook.ok("demo", "--store", tmp_path / "results", "--months", "1", "--quiet")
+    signalbook.ok("demo", "--store", tmp_path / "results", "--months", "2", "--quiet")
     run = tmp_path / "results" / "in_sample"
     return [
         ("analyze in_sample", ["analyze", run, "--cost-bps", "3", "--name", "costly"]),
