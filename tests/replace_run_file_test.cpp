@@ -190,7 +190,7 @@ std::string verify(FileSystem& files, VerifyDepth depth, bool leaves_traces_out)
     if (leaves_traces_out && finding.what.starts_with("traces/")) return;
     told += finding.what + "\n";
   };
-  const auto summary = verify_scope(files, {.store_path = kStore, .run_path = kRun}, report, depth);
+  const auto summary = verify_scope(files, {.store_path = kStore, .run_path = kRun}, report, {.depth = depth});
   if (!summary.ok()) return "error: " + summary.status().message();
   return told.empty() ? "fine" : "error: " + told;
 }
@@ -454,7 +454,7 @@ class MetricSets : public testing::Test {
     const auto keep = [&](const Finding& finding) {
       told.push_back(kinds[static_cast<int>(finding.kind)] + finding.what);
     };
-    EXPECT_TRUE(verify_scope(disk_, {.store_path = kStore, .run_path = kRun}, keep, depth).ok());
+    EXPECT_TRUE(verify_scope(disk_, {.store_path = kStore, .run_path = kRun}, keep, {.depth = depth}).ok());
     return told;
   }
   std::vector<std::string> one(const std::string& finding) { return {finding}; }

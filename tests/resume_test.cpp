@@ -10,10 +10,18 @@
 #include "store/run_reader.h"
 #include "store/run_writer.h"
 #include "support/crash_disk.h"
+#include "support/layouts.h"
 #include "support/small_run.h"
 
 namespace signalbook {
 namespace {
+
+using test::commit_options;
+using test::current_layout;
+
+class Resume : public test::WithLayouts {};
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Resume, test::all_layouts(), test::layout_name);
 
 constexpr const char* kRun = "/results/run_1";
 constexpr int kStrategies = 3;
@@ -48,7 +56,8 @@ std::map<std::string, std::string> all_files(FileSystem& disk) {
 // A sweep bar by bar over all strategies, as it begins and as it goes on: three strategies and a classifier. Position
 // counts bars. `acknowledged` is what the caller was told to be durable.
 Result<RunSummary> sweep(FileSystem& disk, int64_t* acknowledged) {
-  RunOptions options = {.created_at = 1'700'000'000'000'000, .opening = RunOpening::resume};
+  RunOptions options = {
+      .created_at = 1'700'000'000'000'000, .layout = current_layout().layout, .opening = RunOpening::resume};
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, RunWriter::create(disk, kRun, options));
   *acknowledged = std::max(*acknowledged, run->durable_position());
   SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(kBars)));
@@ -73,7 +82,7 @@ Result<RunSummary> sweep(FileSystem& disk, int64_t* acknowledged) {
       *acknowledged = run->durable_position();
     }
   }
-  return run->commit();
+  return run->commit(commit_options());
 }
 
 std::map<std::string, std::string> uninterrupted() {
@@ -86,14 +95,16 @@ std::map<std::string, std::string> uninterrupted() {
 }
 
 Result<std::unique_ptr<RunWriter>> resume(FileSystem& disk) {
-  return RunWriter::create(disk, kRun, {.created_at = 1'700'000'000'000'000, .opening = RunOpening::resume});
+  return RunWriter::create(
+      disk, kRun,
+      {.created_at = 1'700'000'000'000'000, .layout = current_layout().layout, .opening = RunOpening::resume});
 }
 
 // What is left is whole, or can be recovered: nothing that was acknowledged is missing, and nothing is made up.
 void expect_saved(CrashDisk& disk, int64_t acknowledged, const std::string& what) {
   const bool is_finished = disk.file_exists(join_path(kRun, "strategy_index.parquet")).value();
   if (!is_finished) {
-    const auto committed = commit_run(disk, kRun);
+    const auto committed = commit_run(disk, kRun, commit_options());
     if (!committed.ok()) {
       EXPECT_EQ(acknowledged, 0) << what << ": " << committed.status().message();
       return;
@@ -159,7 +170,7 @@ void expect_resumed_is_durable(const CrashDisk& disk, const std::string& what) {
   }
 }
 
-TEST(Resume, AKillAtAnyOperationThenAPowerCut) {
+TEST_P(Resume, AKillAtAnyOperationThenAPowerCut) {
   CrashDisk disk;
   ASSERT_TRUE(disk.create_directory("/results").ok());
   ASSERT_TRUE(disk.sync_directory("/").ok());
@@ -171,7 +182,7 @@ TEST(Resume, AKillAtAnyOperationThenAPowerCut) {
   ASSERT_TRUE(sweep(disk, &acknowledged).ok());
 }
 
-TEST(Resume, APowerCutAtAnyOperation) {
+TEST_P(Resume, APowerCutAtAnyOperation) {
   const auto expected = uninterrupted();
   const bool is_long = std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr;
   CrashDisk disk;
@@ -201,7 +212,7 @@ TEST(Resume, APowerCutAtAnyOperation) {
   EXPECT_GT(snapshots, 150);
 }
 
-TEST(Resume, AnOperationThatFails) {
+TEST_P(Resume, AnOperationThatFails) {
   const auto expected = uninterrupted();
   int64_t operations = 0;
   {
@@ -260,7 +271,7 @@ struct OneTrace {
 };
 
 // Whoever goes on behind the end of the input must not wait for more of it; whoever does not know of it, must.
-TEST(Resume, KnowsThatTheInputHasEnded) {
+TEST_P(Resume, KnowsThatTheInputHasEnded) {
   for (const bool is_ended : {false, true}) {
     OneTrace before;
     EXPECT_FALSE(before.run->input_ended());
@@ -275,7 +286,7 @@ TEST(Resume, KnowsThatTheInputHasEnded) {
     EXPECT_EQ(run->input_ended(), is_ended);
     ASSERT_TRUE(run->add_feed(make_small_bars(kBars)).ok());
     ASSERT_TRUE(run->close().ok());
-    ASSERT_TRUE(commit_run(left, kRun).ok());
+    ASSERT_TRUE(commit_run(left, kRun, commit_options()).ok());
     const auto finished = RunReader::open(left, kRun).value();
     ASSERT_EQ(finished->rows().size(), 1u);
     EXPECT_EQ(finished->rows()[0].complete, is_ended);
@@ -283,7 +294,7 @@ TEST(Resume, KnowsThatTheInputHasEnded) {
 }
 
 // What was not synced is not known, and the writer says so after it was closed as well.
-TEST(Resume, AnEndThatWasNotSyncedIsNone) {
+TEST_P(Resume, AnEndThatWasNotSyncedIsNone) {
   OneTrace before;
   const std::unique_ptr<RunWriter>& run = before.run;
   ASSERT_TRUE(run->set_position(3).ok());
@@ -299,7 +310,7 @@ TEST(Resume, AnEndThatWasNotSyncedIsNone) {
 }
 
 // A part of the journals, taken for all of them, would make a smaller run.
-TEST(Resume, JournalsAreRemovedAllAtOnce) {
+TEST_P(Resume, JournalsAreRemovedAllAtOnce) {
   CrashDisk disk;
   ASSERT_TRUE(disk.create_directory("/results").ok());
   for (const char* writer : {"a", "b", "c"}) {

@@ -11,6 +11,7 @@
 #include "store/run_reader.h"
 #include "store/store.h"
 #include "support/failing_file_system.h"
+#include "support/layouts.h"
 #include "support/small_run.h"
 #include "support/temporary_directory.h"
 
@@ -147,22 +148,30 @@ TEST(RunWriter, EventsBarsAndMatricesGiveTheSameBytes) {
   }
 }
 
+class RunWriterLayouts : public test::WithLayouts {};
+
+INSTANTIATE_TEST_SUITE_P(Layouts, RunWriterLayouts, test::all_layouts(), test::layout_name);
+
+Result<RunSummary> record_run(FileSystem& files, const std::string& run_path) {
+  return record_small_run(files, run_path, test::current_layout().layout, test::commit_options());
+}
+
 // Whichever change to the disk fails: the error arrives, and nobody can take what is left for a run.
-TEST(RunWriter, AFailureAnywhereLeavesNoHalfRunAndAnEarlierOneWhole) {
+TEST_P(RunWriterLayouts, AFailureAnywhereLeavesNoHalfRunAndAnEarlierOneWhole) {
   int64_t operations = 0;
   {
     TemporaryDirectory directory;
     FailingFileSystem disk(std::numeric_limits<int64_t>::max(), true);
-    ASSERT_TRUE(record_small_run(disk, directory / "results/run_1").ok());
+    ASSERT_TRUE(record_run(disk, directory / "results/run_1").ok());
     operations = disk.operation_count();
   }
   ASSERT_GT(operations, 30);
   for (const bool for_good : {true, false}) {
     for (int64_t k = 0; k < operations; ++k) {
       TemporaryDirectory directory;
-      ASSERT_TRUE(record_small_run(posix_file_system(), directory / "results/run_0").ok());
+      ASSERT_TRUE(record_run(posix_file_system(), directory / "results/run_0").ok());
       FailingFileSystem disk(k, for_good);
-      const Result<RunSummary> summary = record_small_run(disk, directory / "results/run_1");
+      const Result<RunSummary> summary = record_run(disk, directory / "results/run_1");
       if (!disk.has_failed()) continue;  // the store and the bars are there already, so there is less to do
       const auto runs = list_runs(posix_file_system(), directory / "results").value();
       const bool visible = runs.size() == 2;

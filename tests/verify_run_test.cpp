@@ -25,6 +25,7 @@
 #include "store/strategy_components.h"
 #include "store/table_file.h"
 #include "store/verify_trace.h"
+#include "support/layouts.h"
 #include "support/small_run.h"
 #include "support/temporary_directory.h"
 
@@ -36,7 +37,8 @@ namespace fs = std::filesystem;
 class VerifyRun : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* run : {"run_1", "run_2"}) ASSERT_TRUE(record_small_run(posix_file_system(), store_ / run).ok());
+    for (const char* run : {"run_1", "run_2"})
+      ASSERT_TRUE(record_small_run(posix_file_system(), store_ / run, layout_, commit_).ok());
   }
 
   // "damage run_1 traces/...: missing", in the order in which they were told.
@@ -49,7 +51,8 @@ class VerifyRun : public testing::Test {
     const auto keep = [&](const Finding& finding) {
       told.push_back(std::string(kinds[static_cast<int>(finding.kind)]) + " " + finding.run_id + " " + finding.what);
     };
-    const Result<VerifySummary> summary = verify_scope(posix_file_system(), *scope, keep, depth);
+    const Result<VerifySummary> summary =
+        verify_scope(posix_file_system(), *scope, keep, {.depth = depth, .threads = threads_});
     EXPECT_TRUE(summary.ok()) << summary.status().message();
     if (summary.ok()) summary_ = *summary;
     EXPECT_EQ(summary_.damage_count + summary_.problem_count + summary_.remark_count,
@@ -64,10 +67,24 @@ class VerifyRun : public testing::Test {
   static void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
   TemporaryDirectory store_;
+  RunLayout layout_ = RunLayout::files;
+  CommitOptions commit_;
+  size_t threads_ = 0;
   VerifySummary summary_;
 };
 
-TEST_F(VerifyRun, FindsNothingInWhatWasRecorded) {
+class VerifyLayouts : public VerifyRun, public testing::WithParamInterface<test::TestLayout> {
+ protected:
+  void SetUp() override {
+    layout_ = GetParam().layout;
+    commit_.pack_bytes = GetParam().pack_bytes;
+    VerifyRun::SetUp();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Layouts, VerifyLayouts, test::all_layouts(), test::layout_name);
+
+TEST_P(VerifyLayouts, FindsNothingInWhatWasRecorded) {
   EXPECT_EQ(findings(), std::vector<std::string>());
   EXPECT_EQ(summary_.run_count, 2);
   EXPECT_EQ(summary_.trace_count, 8);
@@ -76,14 +93,14 @@ TEST_F(VerifyRun, FindsNothingInWhatWasRecorded) {
   EXPECT_EQ(summary_.run_count, 1);
 }
 
-TEST_F(VerifyRun, FindsNothingWrongInWhatWasRecorded) {
+TEST_P(VerifyLayouts, FindsNothingWrongInWhatWasRecorded) {
   EXPECT_EQ(findings("", VerifyDepth::contents), std::vector<std::string>());
   EXPECT_EQ(summary_.trace_count, 8);
 }
 
 // Every byte of a run and its store is vouched for: change any, one at a time, or cut the file anywhere, and there is
 // one finding, which names the file. All bytes with SIGNALBOOK_LONG_TESTS, else some of each file.
-TEST_F(VerifyRun, FindsAnyFlippedByteAndAnyCutOfAnyFile) {
+TEST_P(VerifyLayouts, FindsAnyFlippedByteAndAnyCutOfAnyFile) {
   fs::remove_all(store_ / "run_2");
   const bool all = std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr;
   std::mt19937 random(20240327);
@@ -118,7 +135,8 @@ TEST_F(VerifyRun, FindsAnyFlippedByteAndAnyCutOfAnyFile) {
     EXPECT_TRUE(told[0].starts_with("damage")) << told[0];
     write(path, whole);
   }
-  EXPECT_EQ(file_count, 9u);  // four traces, index, components, run.json, bars, store.json
+  // Four traces, or their packs, index, components, run.json, bars, store.json.
+  EXPECT_EQ(file_count, layout_ == RunLayout::packed && commit_.pack_bytes > 0 ? 7u : 9u);
   EXPECT_EQ(findings(), std::vector<std::string>());
 }
 

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/metric_terms_input.h"
+#include "cli/progress_bar.h"
 #include "cli/study_scope.h"
 #include "study/analyze_run.h"
 
@@ -28,14 +29,17 @@ void print_report(const std::string& run, const AnalyzeReport& report, double se
   print_out("{}\n", line);
 }
 
-Status analyze_one(const std::string& run, const AnalyzeOptions& analysis, const AnalyzeCommandOptions& options) {
+Status analyze_one(const std::string& run, AnalyzeOptions analysis, const AnalyzeCommandOptions& options) {
   if (!options.drop.empty()) {
     SB_RETURN_IF_ERROR(drop_metric_set(posix_file_system(), run, options.drop));
     if (!options.common.quiet) print_out("removed metric set {} of {}\n", options.drop, escape_lines(run));
     return Status();
   }
   const auto start = std::chrono::steady_clock::now();
+  ProgressBar bar(options.common.quiet);
+  analysis.control.progress = bar.counter("analyze " + file_name_of(run), "traces");
   SB_ASSIGN_OR_RETURN(const AnalyzeReport report, analyze_run(posix_file_system(), run, analysis));
+  bar.hide();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (!options.common.quiet) print_report(run, report, seconds.count());
   return Status();
@@ -49,6 +53,8 @@ Status run_analyze(const AnalyzeCommandOptions& options, int* interrupted_by) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<Interrupt> interrupt, Interrupt::catch_signals());
   analysis.control.interrupt = &interrupt->signal_number();
   if (question != nullptr) {
+    ProgressBar bar(options.common.quiet);
+    analysis.control.progress = bar.counter("analyze", "steps");
     Status answer = question(options, analysis.control);
     *interrupted_by = interrupt->signal_number();
     return *interrupted_by != 0 ? Status() : answer;

@@ -83,16 +83,18 @@ struct DiffOptions {
 };
 Status run_diff(const DiffOptions& options);
 
-struct VerifyOptions {
+struct VerifyCommandOptions {
   CommonOptions common;  // store may be a trace file
   bool deep = false;
+  size_t threads = 0;
 };
-Status run_verify(const VerifyOptions& options);
+Status run_verify(const VerifyCommandOptions& options);
 
 struct RecoverCommandOptions {
   CommonOptions common;
   std::string run;  // a run's directory or its name in the store; or a store
   bool is_dry = false;
+  size_t threads = 0;
 };
 Status run_recover(const RecoverCommandOptions& options);
 
@@ -134,6 +136,7 @@ Status run_runs(const RunsOptions& options);
 struct IndexRebuildOptions {
   CommonOptions common;
   std::string run;  // its directory, or its name in the store
+  size_t threads = 0;
 };
 Status run_index_rebuild(const IndexRebuildOptions& options);
 

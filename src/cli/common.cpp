@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/utf8.h"
+#include "cli/progress_bar.h"
 #include "cli/text_table.h"
 #include "query/arrow_c_stream.h"
 
@@ -80,12 +81,14 @@ Status print_result(ArrowArrayStream* stream, const CommonOptions& options) {
     stream->release(stream);
     return format.status();
   }
+  hide_progress();
   const Status status =
       write_result(stream, {.format = *format, .limit = options.limit, .terminal_width = terminal_width()}, stdout);
   return status.code() == StatusCode::io_error && reader_is_gone() ? Status() : status;
 }
 
 void print_text(std::string_view text) {
+  hide_progress();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && output_error == 0) output_error = errno;
 }
 
@@ -99,6 +102,7 @@ Status finish_output() {
 
 void say_on_stderr(std::string_view line) {
   const std::string text = escape_lines(line) + "\n";
+  hide_progress();
   (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

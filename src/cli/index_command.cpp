@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/progress_bar.h"
 #include "cli/recovery_text.h"
 #include "cli/text_table.h"
 #include "store/rebuild_index.h"
@@ -11,8 +12,12 @@ namespace signalbook::cli {
 Status run_index_rebuild(const IndexRebuildOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::string run, find_run_directory(options.run, options.common));
   SB_ASSIGN_OR_RETURN(const int64_t now, current_time());
-  SB_ASSIGN_OR_RETURN(const RebuildReport report,
-                      rebuild_index(posix_file_system(), run, {.is_dry = false, .now = now}));
+  ProgressBar bar(options.common.quiet);
+  SB_ASSIGN_OR_RETURN(
+      const RebuildReport report,
+      rebuild_index(posix_file_system(), run,
+                    {.is_dry = false, .now = now, .threads = options.threads, .progress = bar.callback()}));
+  bar.hide();
   if (!options.common.quiet) {
     print_out("{}: {}\n", escape_control_characters(to_valid_utf8(run)),
               report.changed ? "its index is made anew" : "its index says what the traces say, nothing was changed");
@@ -22,8 +27,9 @@ Status run_index_rebuild(const IndexRebuildOptions& options) {
     print_moved(report.moved, /*is_dry=*/false);
   }
   if (report.damage.empty()) return Status();
-  return Status::damaged(fmt::format("{}: {} trace{} could not be read and moved to lost+found", run,
-                                     report.damage.size(), report.damage.size() == 1 ? "" : "s"));
+  const std::string cases = count_of(static_cast<int64_t>(report.damage.size()), "case");
+  return Status::damaged(fmt::format(
+      "{}: {} of damage; what could not be read is left out, and stays in the run or in lost+found", run, cases));
 }
 
 }  // namespace signalbook::cli

@@ -25,6 +25,11 @@ void add_store(CLI::App& command, CommonOptions& options) {
   command.add_option("--store", options.store, "A store or a run (else SIGNALBOOK_STORE, else where you are)");
 }
 
+void add_threads(CLI::App& command, size_t& threads) {
+  command.add_option("--threads", threads, "At the most (else one a core)")
+      ->check(number_between(1, 1024, "a number of threads from 1 to 1024"));
+}
+
 void add_order(CLI::App& command, CommonOptions& options) {
   command.add_option("--sort-by", options.sort_by, "A column, or 'column desc'");
 }
@@ -192,12 +197,13 @@ int run(int argc, char** argv) {
   add_output(*command, diff.common);
   command->callback([&] { status = run_diff(diff); });
 
-  VerifyOptions verify;
+  VerifyCommandOptions verify;
   command = app.add_subcommand("verify", "Check that every file of a store or run is the one that was recorded");
   command->add_option("path,--store", verify.common.store,
                       "A store, a run or a trace file (else SIGNALBOOK_STORE, else where you are)");
   command->add_flag("--deep", verify.deep, "Decode every file too, and hold it against the others");
   command->add_flag("--quiet,-q", verify.common.quiet, "Nothing but what was found");
+  add_threads(*command, verify.threads);
   command->callback([&] { status = run_verify(verify); });
 
   RecoverCommandOptions recover;
@@ -207,6 +213,7 @@ int run(int argc, char** argv) {
   command->add_flag("--dry-run", recover.is_dry, "Change nothing, and say what would be done");
   add_store(*command, recover.common);
   command->add_flag("--quiet,-q", recover.common.quiet, "Nothing but errors");
+  add_threads(*command, recover.threads);
   command->callback([&] { status = run_recover(recover); });
 
   RunsOptions runs;
@@ -261,6 +268,7 @@ int run(int argc, char** argv) {
   command->add_option("run", rebuild.run, "A run's directory or name")->required();
   add_store(*command, rebuild.common);
   command->add_flag("--quiet,-q", rebuild.common.quiet, "Nothing but errors");
+  add_threads(*command, rebuild.threads);
   command->callback([&] { status = run_index_rebuild(rebuild); });
 
   PackCommandOptions pack;
@@ -275,8 +283,7 @@ int run(int argc, char** argv) {
                        "few (the rest comes from index and bars), or full: each row with ts, sym, strat and px too")
           ->capture_default_str();
     }
-    command->add_option("--threads", pack.threads, "At the most (else one a core)")
-        ->check(number_between(1, 1024, "a number of threads from 1 to 1024"));
+    add_threads(*command, pack.threads);
     add_store(*command, pack.common);
     command->add_flag("--quiet,-q", pack.common.quiet, "Nothing but errors");
     command->callback([&, to_packs] { status = run_pack(pack, to_packs, &interrupted_by); });

@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/progress_bar.h"
 #include "store/repack_run.h"
 
 namespace signalbook::cli {
@@ -25,7 +26,10 @@ Status run_pack(const PackCommandOptions& options, bool to_packs, int* interrupt
   if (options.columns == "full") repack.packs.columns = PackColumns::full;
   repack.interrupt = &interrupt->signal_number();
   const auto start = std::chrono::steady_clock::now();
+  ProgressBar bar(options.common.quiet);
+  repack.progress = bar.counter((to_packs ? "pack " : "unpack ") + file_name_of(run), "traces");
   const Result<RepackReport> report = repack_run(posix_file_system(), run, repack);
+  bar.hide();
   if (!report.ok() && interrupt->signal_number() != 0) {
     *interrupted_by = interrupt->signal_number();
     say_on_stderr(fmt::format("signalbook: interrupted: the traces of {} lie as they did", run));

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/progress_bar.h"
 #include "ingest/record.h"
 
 namespace signalbook::cli {
@@ -174,7 +175,12 @@ Status run_record(const RecordOptions& options, int* interrupted_by) {
   request.interrupt = &interrupt->signal_number();
   request.interrupt_descriptor = interrupt->descriptor();
 
+  ProgressBar bar(options.quiet);
+  const std::string name = file_name_of(request.run_path);
+  request.progress = bar.callback();
+  request.commit.progress = bar.counter("write " + name, "traces");
   SB_ASSIGN_OR_RETURN(const RecordOutcome outcome, record_run(posix_file_system(), request));
+  bar.hide();
   const std::string run = escape_lines(request.run_path);
   if (!options.quiet) {
     for (const std::string& warning : outcome.warnings) say_on_stderr("warning: " + warning);

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/progress_bar.h"
 #include "cli/recovery_text.h"
 #include "cli/text_table.h"
 #include "format/trace_schema.h"
@@ -85,8 +86,12 @@ Status judge(const std::string& run, const RecoveryReport& report, bool is_dry) 
 
 Status recover_one(const std::string& run, const RecoverCommandOptions& options) {
   SB_ASSIGN_OR_RETURN(const int64_t now, current_time());
-  SB_ASSIGN_OR_RETURN(const RecoveryReport report,
-                      recover_run(posix_file_system(), run, {.is_dry = options.is_dry, .now = now}));
+  ProgressBar bar(options.common.quiet);
+  SB_ASSIGN_OR_RETURN(
+      const RecoveryReport report,
+      recover_run(posix_file_system(), run,
+                  {.is_dry = options.is_dry, .now = now, .threads = options.threads, .progress = bar.callback()}));
+  bar.hide();
   if (!options.common.quiet) print_report(run, report, options.is_dry);
   return judge(run, report, options.is_dry);
 }

@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/progress_bar.h"
 #include "cli/text_table.h"
 #include "format/file_names.h"
 #include "format/trace_schema.h"
@@ -59,7 +60,7 @@ Status verify_trace_file(const std::string& path, bool quiet) {
 
 }  // namespace
 
-Status run_verify(const VerifyOptions& options) {
+Status run_verify(const VerifyCommandOptions& options) {
   if (!options.common.store.empty()) {
     SB_ASSIGN_OR_RETURN(const bool is_file, posix_file_system().file_exists(options.common.store));
     const std::optional<std::string> owner = find_owner(options.common.store);
@@ -72,11 +73,16 @@ Status run_verify(const VerifyOptions& options) {
     if (is_file) return verify_trace_file(options.common.store, options.common.quiet);
   }
   SB_ASSIGN_OR_RETURN(const Scope scope, find_scope_to_verify(options.common));
+  ProgressBar bar(options.common.quiet);
   const auto print = [](const Finding& finding) {
     print_line((finding.run_id.empty() ? "" : finding.run_id + ": ") + finding.what);
   };
-  SB_ASSIGN_OR_RETURN(VerifySummary summary, verify_scope(posix_file_system(), scope, print,
-                                                          options.deep ? VerifyDepth::contents : VerifyDepth::bytes));
+  SB_ASSIGN_OR_RETURN(VerifySummary summary,
+                      verify_scope(posix_file_system(), scope, print,
+                                   {.depth = options.deep ? VerifyDepth::contents : VerifyDepth::bytes,
+                                    .threads = options.threads,
+                                    .progress = bar.callback()}));
+  bar.hide();
   if (!scope.run_path.has_value()) {
     for (const std::string& file : Catalog::damaged_files(posix_file_system(), scope.store_path)) {
       print_out("catalogue: {} is not what was written; make it anew with signalbook catalog --rebuild\n", file);

@@ -21,12 +21,17 @@ Status Progress::after_row(int64_t row_count) {
 
 Status Progress::check() {
   rows_unchecked_ = 0;
+  if (row_count_ > 0) tell("rows", row_count_, 0);
   if (options_.interrupt != nullptr && *options_.interrupt != 0) {
     was_interrupted_ = true;
     return Status::io_error("interrupted");
   }
   if (!oldest_ || Clock::now() - *oldest_ < *options_.sync_after) return Status();
   return finish();
+}
+
+void Progress::tell(std::string_view unit, int64_t done, int64_t total) const {
+  if (options_.watch) options_.watch({.what = "read the signals", .unit = unit, .done = done, .total = total});
 }
 
 Result<std::optional<int>> Progress::idle() {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string_view>
 
+#include "base/progress.h"
 #include "base/status.h"
 #include "store/run_writer.h"
 
@@ -23,6 +25,7 @@ class Progress {
     std::function<Status(int64_t)> acknowledge;
     const std::atomic<int>* interrupt = nullptr;  // not 0: stop
     bool sets_position = false;                   // of the writer, after each row
+    ProgressCallback watch = nullptr;
   };
 
   Progress(RunWriter& writer, Options options)
@@ -38,6 +41,9 @@ class Progress {
   Status finish();
   // The same, and the writer is closed: the run can be gone on with.
   Status close();
+
+  // To whoever watches. total 0: not known.
+  void tell(std::string_view unit, int64_t done, int64_t total) const;
 
   int64_t row_count() const { return row_count_; }
   bool was_interrupted() const { return was_interrupted_; }

@@ -73,7 +73,7 @@ class Recorder {
       if (writer_->trace_count() == 0) {
         return give_up(Status::invalid("there is no trace to record").at(signals_name()));
       }
-      Result<RunSummary> summary = writer_->commit();
+      Result<RunSummary> summary = writer_->commit(request_.commit);
       if (summary.status().code() == StatusCode::io_error) return give_up(summary.status());
       if (!summary.ok()) return summary.status();  // which says what to do
       outcome_.summary = *std::move(summary);
@@ -134,7 +134,8 @@ class Recorder {
     Progress::Options options = {.sync_after = {},
                                  .acknowledge = {},
                                  .interrupt = request_.interrupt,
-                                 .sets_position = request_.stream.has_value()};
+                                 .sets_position = request_.stream.has_value(),
+                                 .watch = request_.progress};
     if (!request_.stream) return options;
     // Acknowledged rows may be 100 ms old at the most, and the disk needs a part of that.
     options.sync_after = request_.stream->acknowledge ? 50ms : 1000ms;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "store/run_writer.h"
 
@@ -42,6 +43,9 @@ struct RecordRequest {
   // nothing comes. Either may be none.
   const std::atomic<int>* interrupt = nullptr;
   int interrupt_descriptor = -1;
+
+  CommitOptions commit = {};
+  ProgressCallback progress = nullptr;  // of the reading
 };
 
 struct RecordOutcome {

@@ -142,6 +142,7 @@ class WideFormRecorder {
       }
       SB_RETURN_IF_ERROR(recording_.writer.finish_trace(signal.trace));
       SB_RETURN_IF_ERROR(recording_.progress.check());
+      recording_.progress.tell("strategies", &signal - signals_.data() + 1, static_cast<int64_t>(signals_.size()));
     }
     return Status();
   }
@@ -162,6 +163,7 @@ class WideFormRecorder {
       for (size_t i = 0; i < signals_.size(); ++i) {
         SB_RETURN_IF_ERROR(record_column(signals_[i], first_row, table.columns[first_signal + i]));
       }
+      recording_.progress.tell("rows", row_count_, 0);
       return recording_.progress.check();
     });
   }

@@ -78,6 +78,7 @@ Status commit_group(const RecordedRun& run, size_t begin, size_t end, const Comm
     sources.push_back(&run.sources[i]);
     for (const RecordedSource& rival : run.sources[i].rivals) sources.push_back(&rival);
   }
+  auto done = static_cast<int64_t>(begin);
   ChangePass pass(run, sources);
   SB_RETURN_IF_ERROR(pass.read());
   for (size_t k = 0; k < sources.size();) {
@@ -104,7 +105,8 @@ Status commit_group(const RecordedRun& run, size_t begin, size_t end, const Comm
       }
     }
     SB_RETURN_IF_ERROR(builder.add_traces(std::move(traces)));
-    k = last;
+    for (; k < last; k += sources[k]->rivals.size() + 1) ++done;
+    if (options.progress) options.progress(done, static_cast<int64_t>(run.sources.size()));
   }
   return Status();
 }
@@ -137,7 +139,6 @@ Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, 
   run.feeds.clear();
   builder.summary().warnings = run.warnings;
   // As many traces at a time as memory allows: one pass over the journals for each group.
-  const auto total = static_cast<int64_t>(run.sources.size());
   for (size_t begin = 0; begin < run.sources.size();) {
     size_t end = begin;
     for (int64_t bytes = 0; end < run.sources.size(); ++end) {
@@ -146,7 +147,6 @@ Result<CommittedRun> commit_run(FileSystem& files, const std::string& run_path, 
     }
     SB_RETURN_IF_ERROR(commit_group(run, begin, end, options, builder));
     begin = end;
-    if (options.progress) options.progress(static_cast<int64_t>(begin), total);
   }
   CommittedRun committed;
   committed.torn_bytes = run.torn_bytes;

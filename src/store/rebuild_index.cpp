@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -11,6 +13,8 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/parallel_for.h"
+#include "base/progress.h"
 #include "base/time_text.h"
 #include "format/content_hash.h"
 #include "format/file_names.h"
@@ -19,6 +23,7 @@
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
 #include "store/metric_set.h"
+#include "store/pack_rows.h"
 #include "store/parse_time.h"
 #include "store/replace_run_file.h"
 #include "store/run_files.h"
@@ -27,6 +32,7 @@
 #include "store/strategy_row.h"
 #include "store/table_file.h"
 #include "store/trace_file.h"
+#include "store/trace_storage.h"
 
 namespace signalbook {
 
@@ -116,6 +122,11 @@ Result<IndexRow> make_row(const std::string& bytes, const std::string& trace_pat
   return row;
 }
 
+Result<int64_t> size_of(FileSystem& files, const std::string& path) {
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files.open_file(path));
+  return file->size();
+}
+
 // What a file holds; nothing where it cannot be read, because a rebuild is what mends it.
 std::optional<std::string> read_if_there(FileSystem& files, const std::string& path) {
   Result<std::string> bytes = files.read_file(path);
@@ -128,11 +139,12 @@ class Rebuild {
       : files_(files), run_path_(run_path), options_(options), lost_(files, run_path, options.now, options.is_dry) {}
 
   Result<RebuildReport> run(const RunDescription* fallback) {
+    SB_RETURN_IF_ERROR(read_old_description());
     SB_RETURN_IF_ERROR(read_traces());
-    SB_RETURN_IF_ERROR(read_old_description(fallback));
+    SB_RETURN_IF_ERROR(begin_description(fallback));
     add_what_the_index_knew();
     SB_RETURN_IF_ERROR(describe_feeds());
-    sort_index(rows_);
+    put_in_order();
     SB_RETURN_IF_ERROR(write_tables());
     SB_RETURN_IF_ERROR(lost_.take(damaged_files_));
     report_.moved = lost_.moved();
@@ -141,10 +153,26 @@ class Rebuild {
   }
 
  private:
-  using TraceKey = std::tuple<std::string, Digest>;  // trace_path and file_sha256: this very trace
+  // This very trace: of a file trace_path and file_sha256; of a pack, or of one that lay the other way, whose it is and
+  // trace_hash.
+  using TraceKey = std::tuple<std::string, Digest, TraceHash>;
+  static TraceKey key_of(const IndexRow& row);
+  static TraceKey key_by_content(const IndexRow& row, bool is_packed);
+  template <typename Value>
+  static const Value* find_known(const std::map<TraceKey, Value>& known, const IndexRow& row);
 
+  Status read_old_description();
   Status read_traces();
-  Status read_old_description(const RunDescription* fallback);
+  Status read_files(const std::vector<std::string>& paths);
+  Status read_pack(const std::string& path);
+  const Bars* find_bars(const std::string& data_id_hex);
+  void choose_between_layouts();
+  Status begin_description(const RunDescription* fallback);
+  void leave_out(const std::string& path, std::string why);
+  void add_traces_without_changes(std::vector<IndexRow> old_rows);
+  void tell_lost_traces(bool index_is_read);
+  void put_in_order();
+  void name_packs();
   void add_what_the_index_knew();
   MetricSet metrics_of_rows() const;
   Status describe_feeds();
@@ -158,43 +186,145 @@ class Rebuild {
   LostAndFound lost_;
   RebuildReport report_;
   std::vector<IndexRow> rows_;
+  std::optional<RunDescription> old_;                // run.json, where it can be read
+  std::vector<RunDescription::File> packs_;          // those that can be read
+  std::map<std::string, std::optional<Bars>> bars_;  // by data_id, of packs
   RunDescription description_;
   std::map<TraceKey, std::pair<Metrics, std::string>> old_metrics_;  // with their definitions
   std::vector<RunDescription::File> old_files_, other_files_;        // beside run.json; without index and components
   std::vector<LostFile> damaged_files_;
 };
 
+Rebuild::TraceKey Rebuild::key_of(const IndexRow& row) {
+  return row.is_packed() ? key_by_content(row, true) : TraceKey(row.trace_path, row.file_sha256, {});
+}
+
+Rebuild::TraceKey Rebuild::key_by_content(const IndexRow& row, bool is_packed) {
+  std::string whose = is_packed ? "in a pack" : "in a file";
+  for (const std::string* const part : {&row.strategy_id, &row.symbol, &row.timeframe, &row.data_id})
+    whose += '\0' + *part;
+  return {whose, row.strategy_digest, row.trace_hash};
+}
+
+template <typename Value>
+const Value* Rebuild::find_known(const std::map<TraceKey, Value>& known, const IndexRow& row) {
+  auto found = known.find(key_of(row));
+  if (found == known.end()) found = known.find(key_by_content(row, !row.is_packed()));
+  return found == known.end() ? nullptr : &found->second;
+}
+
+Status Rebuild::read_old_description() {
+  const std::string path = join_path(run_path_, file::kRunDescription);
+  const std::optional<std::string> text = read_if_there(files_, path);
+  if (!text) return Status();
+  Result<RunDescription> decoded = decode_run_description(*text, path);
+  if (decoded.status().code() == StatusCode::invalid) return decoded.status();  // a newer program's
+  if (!decoded.ok()) return Status();
+  SB_RETURN_IF_ERROR(check_layout(*decoded, run_path_));
+  old_ = std::move(decoded).value();
+  return Status();
+}
+
+void Rebuild::leave_out(const std::string& path, std::string why) {
+  report_.damage.push_back(why + "; left out");
+  if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
+  damaged_files_.push_back({.path = path, .why = std::move(why)});
+}
+
 Status Rebuild::read_traces() {
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  std::vector<std::string> in_files;
+  std::ranges::copy_if(paths, std::back_inserter(in_files), [](const auto& path) { return !pack_kind(path); });
+  SB_RETURN_IF_ERROR(read_files(in_files));
   for (const std::string& path : paths) {
-    Result<IndexRow> row = read_index_row(files_, run_path_, path);
-    if (row.ok()) {
-      rows_.push_back(std::move(row).value());
-      continue;
-    }
-    if (row.status().code() == StatusCode::io_error) return row.status();
-    report_.damage.push_back(row.status().message() + "; left out");
-    std::string why = row.status().message();
-    if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
-    damaged_files_.push_back({.path = path, .why = std::move(why)});
+    if (pack_kind(path)) SB_RETURN_IF_ERROR(read_pack(path));
   }
+  choose_between_layouts();
   if (!rows_.empty()) return Status();
   return Status::not_found(paths.empty() ? fmt::format("{} has no trace to make an index of", run_path_)
                                          : fmt::format("{}: none of its {} traces is whole: {}", run_path_,
                                                        paths.size(), report_.damage.front()));
 }
 
-Status Rebuild::read_old_description(const RunDescription* fallback) {
-  const std::string path = join_path(run_path_, file::kRunDescription);
-  std::optional<RunDescription> old;
-  if (const std::optional<std::string> text = read_if_there(files_, path)) {
-    Result<RunDescription> decoded = decode_run_description(*text, path);
-    if (decoded.status().code() == StatusCode::invalid) return decoded.status();  // a newer program's
-    if (decoded.ok()) old = std::move(decoded).value();
+Status Rebuild::read_files(const std::vector<std::string>& paths) {
+  constexpr size_t kAtATime = 1024;
+  ProgressMeter meter(options_.progress, "read traces of " + file_name_of(run_path_), "files",
+                      static_cast<int64_t>(paths.size()));
+  for (size_t begin = 0; begin < paths.size(); begin += kAtATime) {
+    std::vector<Result<IndexRow>> read(std::min(kAtATime, paths.size() - begin), IndexRow());
+    SB_RETURN_IF_ERROR(parallel_for(read.size(), options_.threads, [&](size_t i) {
+      read[i] = read_index_row(files_, run_path_, paths[begin + i]);
+      meter.add(1);
+      return Status();
+    }));
+    for (size_t i = 0; i < read.size(); ++i) {
+      if (read[i].ok()) {
+        rows_.push_back(std::move(read[i]).value());
+        continue;
+      }
+      if (read[i].status().code() == StatusCode::io_error) return read[i].status();
+      leave_out(paths[begin + i], read[i].status().message());
+    }
   }
-  if (old) SB_RETURN_IF_ERROR(check_layout(*old, run_path_));
-  if (old) {
-    description_ = std::move(*old);
+  return Status();
+}
+
+const Bars* Rebuild::find_bars(const std::string& data_id_hex) {
+  const auto [place, is_new] = bars_.try_emplace(data_id_hex);
+  if (is_new) {
+    Result<Bars> bars = read_stored_bars(files_, run_path_, data_id_hex);
+    if (bars.ok() && to_hex(data_id(*bars)) == data_id_hex) place->second = std::move(bars).value();
+  }
+  return place->second ? &*place->second : nullptr;
+}
+
+// A pack of which some traces are whole stays what it is: they can be read, and it is to be brought back from a copy.
+Status Rebuild::read_pack(const std::string& path) {
+  SB_ASSIGN_OR_RETURN(const int64_t size, size_of(files_, join_path(run_path_, path)));
+  ProgressMeter meter(options_.progress, fmt::format("read {}", path), kProgressBytes, size);
+  SB_ASSIGN_OR_RETURN(const RunDescription::FileVersion version,
+                      read_file_version(files_, join_path(run_path_, path), [&](int64_t bytes) { meter.add(bytes); }));
+  const auto bars_of = [this](const std::string& data_id_hex) { return find_bars(data_id_hex); };
+  Result<PackContents> contents = read_pack_rows(files_, run_path_, path, bars_of, options_.threads);
+  if (contents.status().code() == StatusCode::io_error) return contents.status();
+  if (!contents.ok()) return leave_out(path, contents.status().message()), Status();
+  if (contents->rows.empty() && !contents->damage.empty())
+    return leave_out(path, path + ": " + contents->damage.front()), Status();
+  for (const std::string& line : contents->damage) {
+    report_.damage.push_back(
+        fmt::format("{}: {}; left out: bring the pack back from a copy, and do this again", path, line));
+  }
+  RunDescription::File entry = {.path = path, .size = version.size, .sha256 = version.sha256};
+  const RunDescription::File* const old = old_ ? find_run_file(*old_, path) : nullptr;
+  if (old != nullptr && !is_run_file(*old, version)) {
+    entry = *old;  // which is what it should be
+    report_.damage.push_back(
+        fmt::format("{}: not the bytes that run.json speaks of; bring the pack back from a copy", path));
+  }
+  packs_.push_back(std::move(entry));
+  std::ranges::move(contents->rows, std::back_inserter(rows_));
+  return Status();
+}
+
+// Where somebody died who laid the traces out the other way, they are there twice. Files say all that an index needs,
+// packs nothing of traces without any change; so files count where they have all that the packs have.
+void Rebuild::choose_between_layouts() {
+  using Key = std::tuple<std::string, std::string, std::string, std::string, Digest, TraceHash>;
+  const auto key = [](const IndexRow& row) {
+    return Key(row.strategy_id, row.symbol, row.timeframe, row.data_id, row.strategy_digest, row.trace_hash);
+  };
+  std::set<Key> in_files, in_packs;
+  for (const IndexRow& row : rows_) (row.is_packed() ? in_packs : in_files).insert(key(row));
+  if (in_files.empty() || in_packs.empty()) return;
+  const bool files_count = std::ranges::includes(in_files, in_packs);
+  std::erase_if(rows_, [&](const IndexRow& row) {
+    return row.is_packed() ? files_count : !files_count && in_packs.contains(key(row));
+  });
+}
+
+Status Rebuild::begin_description(const RunDescription* fallback) {
+  if (old_) {
+    description_ = *old_;
   } else if (fallback != nullptr) {
     description_ = *fallback;
   } else {
@@ -204,6 +334,9 @@ Status Rebuild::read_old_description(const RunDescription* fallback) {
   }
   description_.run_id = file_name_of(run_path_);
   old_files_ = std::exchange(description_.files, {});
+  std::erase_if(old_files_, [](const RunDescription::File& entry) { return pack_kind(entry.path).has_value(); });
+  const bool is_packed = std::ranges::any_of(rows_, &IndexRow::is_packed);
+  description_.layout = is_packed ? layout::kPacked : layout::kFiles;
   return Status();
 }
 
@@ -211,6 +344,7 @@ Status Rebuild::read_old_description(const RunDescription* fallback) {
 // this very trace, also when the rest of that index is not what was written.
 void Rebuild::add_what_the_index_knew() {
   std::map<TraceKey, IndexRow> known;
+  std::vector<IndexRow> without_changes;
   const std::string path = join_path(run_path_, file::kStrategyIndex);
   bool is_read = false;
   for (const std::string& name : {path + std::string(kTemporarySuffix), path}) {
@@ -219,36 +353,109 @@ void Rebuild::add_what_the_index_knew() {
         bytes ? decode_index(*bytes, name) : Result<std::vector<IndexRow>>(Status::not_found(name));
     if (!rows.ok()) continue;
     is_read = true;
+    without_changes.clear();
     const Result<MetricSet> metrics = decode_index_metrics(*bytes, name);
     for (size_t i = 0; i < rows->size(); ++i) {
-      const TraceKey key((*rows)[i].trace_path, (*rows)[i].file_sha256);
+      const IndexRow& row = (*rows)[i];
       const std::string* const definition = metrics.ok() ? metrics->definition(i) : nullptr;
-      if (definition != nullptr) old_metrics_.insert_or_assign(key, std::pair(metrics->figures[i], *definition));
-      known.insert_or_assign(key, std::move((*rows)[i]));
+      for (const TraceKey& key : {key_of(row), key_by_content(row, row.is_packed())}) {
+        if (definition != nullptr) old_metrics_.insert_or_assign(key, std::pair(metrics->figures[i], *definition));
+        known.insert_or_assign(key, row);
+      }
+      if (row.is_packed() && row.change_count == 0) without_changes.push_back(row);
     }
   }
   for (IndexRow& row : rows_) {
-    const auto old = known.find({row.trace_path, row.file_sha256});
-    if (old == known.end()) continue;
-    row.aliases = old->second.aliases;
-    row.complete = old->second.complete;
+    const IndexRow* const old = find_known(known, row);
+    if (old == nullptr) continue;
+    row.aliases = old->aliases;
+    row.complete = old->complete;
+    if (!row.is_packed()) continue;
+    row.trace_path = old->trace_path;
+    if (!row.first_ts) row.first_ts = old->first_ts, row.last_ts = old->last_ts;
   }
+  add_traces_without_changes(std::move(without_changes));
   if (!is_read) {
     report_.remarks.push_back(
         "no index can be read: other ids of the same configuration (aliases) are lost, and a trace counts as complete "
         "when it was observed to its last bar");
   }
+  tell_lost_traces(is_read);
+}
+
+// Of a pack, where the index alone knows them: of the same recording, in a pack that is there.
+void Rebuild::add_traces_without_changes(std::vector<IndexRow> old_rows) {
+  std::map<std::string, int64_t> times;
+  for (const IndexRow& row : rows_) {
+    if (row.is_packed()) times.emplace(row.pack, row.created_at);
+  }
+  for (IndexRow& row : old_rows) {
+    const auto time = times.find(row.pack);
+    const bool is_there = std::ranges::find(packs_, row.pack, &RunDescription::File::path) != packs_.end();
+    const bool is_of_run = time == times.end() ? !times.empty() || rows_.empty() : time->second == row.created_at;
+    if (!is_there || !is_of_run || description_.layout != layout::kPacked || !derive_strategy(row).ok()) continue;
+    rows_.push_back(std::move(row));
+  }
+}
+
+void Rebuild::tell_lost_traces(bool index_is_read) {
+  if (description_.layout != layout::kPacked || index_is_read) return;
+  const int64_t count = old_ ? old_->trace_count - static_cast<int64_t>(rows_.size()) : -1;
+  if (count == 0) return;
+  report_.remarks.push_back(
+      count > 0 && report_.damage.empty()
+          ? fmt::format("{} traces without any change stood in the index alone, and are lost: record them again", count)
+          : "traces without any change stand in the index alone: if there were any, they are lost");
 }
 
 MetricSet Rebuild::metrics_of_rows() const {
   MetricSet set(rows_.size());
   for (size_t i = 0; i < rows_.size(); ++i) {
-    const auto old = old_metrics_.find({rows_[i].trace_path, rows_[i].file_sha256});
-    if (old == old_metrics_.end()) continue;
-    set.figures[i] = old->second.first;
-    set.set_definition(i, old->second.second);
+    const auto* const old = find_known(old_metrics_, rows_[i]);
+    if (old == nullptr) continue;
+    set.figures[i] = old->first;
+    set.set_definition(i, old->second);
   }
   return set;
+}
+
+// Rows of packs keep the trace_id that stands there. Their paths, which name no files, are those of the old index or
+// made in the same way, as far as all traces are there.
+void Rebuild::put_in_order() {
+  std::map<std::tuple<std::string, int64_t, std::string>, int64_t> ids;
+  const auto place_of = [](const IndexRow& row) {
+    return std::tuple(row.pack, row.row_start, row.change_count > 0 ? "" : row.strategy_id);
+  };
+  for (const IndexRow& row : rows_) {
+    if (row.is_packed()) ids.emplace(place_of(row), row.trace_id);
+  }
+  sort_index(rows_);
+  if (ids.empty()) return;
+  std::vector<IndexRow> numbered = rows_;
+  int64_t next = 0;
+  bool is_in_order = true;
+  for (IndexRow& row : numbered) {
+    row.trace_id = row.is_packed() ? ids.at(place_of(row)) : next;
+    is_in_order = is_in_order && row.trace_id >= next;
+    next = row.trace_id + 1;
+  }
+  if (is_in_order) rows_ = std::move(numbered);
+
+  TracePaths paths;
+  std::vector<std::string> made;
+  std::set<std::string> taken;
+  bool is_clash = false;
+  for (const IndexRow& row : rows_) {
+    made.push_back(paths.add({.symbol = row.symbol,
+                              .timeframe = row.timeframe,
+                              .kind = row.kind,
+                              .strategy_type = row.strategy_type,
+                              .strategy_digest = to_hex(row.strategy_digest)}));
+    is_clash |= !taken.insert(row.trace_path.empty() ? made.back() : row.trace_path).second;
+  }
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].is_packed() && (is_clash || rows_[i].trace_path.empty())) rows_[i].trace_path = made[i];
+  }
 }
 
 Status Rebuild::describe_feeds() {
@@ -345,6 +552,25 @@ Status Rebuild::keep_other_files() {
   return Status();
 }
 
+// Those that some row needs: as run.json had them, the others in the order of the index.
+void Rebuild::name_packs() {
+  std::vector<std::string> order;
+  if (old_) {
+    for (const RunDescription::File& entry : old_->files) order.push_back(entry.path);
+  }
+  std::set<std::string> used;
+  for (const IndexRow& row : rows_) {
+    if (!row.is_packed() || !used.insert(row.pack).second) continue;
+    if (std::ranges::find(order, row.pack) == order.end()) order.push_back(row.pack);
+  }
+  for (const std::string& path : order) {
+    const auto pack = std::ranges::find(packs_, path, &RunDescription::File::path);
+    if (pack == packs_.end() || !used.contains(path)) continue;
+    report_.summary.file_bytes += pack->size;
+    description_.files.push_back(*pack);
+  }
+}
+
 Status Rebuild::write_tables() {
   SB_ASSIGN_OR_RETURN(const std::string index, encode_index(rows_, metrics_of_rows()));
   SB_ASSIGN_OR_RETURN(const std::string components, encode_strategy_components());
@@ -353,6 +579,7 @@ Status Rebuild::write_tables() {
     report_.summary.file_bytes += row.file_size;
     if (row.observed_from) report_.summary.signal_count += *row.observed_to - *row.observed_from + 1;
   }
+  name_packs();
   count_rows(rows_, description_);
   report_.summary.change_count = description_.change_count;
   report_.summary.trace_count = description_.trace_count;

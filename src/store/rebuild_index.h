@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "store/lost_and_found.h"
 #include "store/run_description.h"
@@ -13,7 +14,8 @@
 
 namespace signalbook {
 
-// The paths of the trace files of a run, relative to it, sorted: what lies under traces/ and ends in .parquet.
+// The paths of the trace files and packs of a run, relative to it, sorted: what lies under traces/ and ends in
+// .parquet.
 Result<std::vector<std::string>> list_trace_files(FileSystem& files, const std::string& run_path);
 
 // The row of the index that a trace file tells by itself: all but trace_id, aliases and complete. Damaged, naming the
@@ -23,6 +25,8 @@ Result<IndexRow> read_index_row(FileSystem& files, const std::string& run_path, 
 struct RebuildOptions {
   bool is_dry = false;  // change nothing
   int64_t now = 0;      // microseconds since 1970 UTC, for notes; stands in no file of the run
+  size_t threads = 0;   // 0: one a core; the files are the same
+  ProgressCallback progress = nullptr;
 };
 
 struct RebuildReport {
@@ -37,7 +41,8 @@ struct RebuildReport {
 // store. What the traces do not say is taken from the files that are there, as far as they can be read: tags, note,
 // code_version, writers and created_at from run.json (else from `fallback`), aliases and `complete` from the index.
 // Other files that run.json names (metric sets) stay named where they are whole. Damaged traces and metric sets are
-// left out and moved to lost+found, where copies of the replaced files are as well. Readers may be at it meanwhile
+// left out and moved to lost+found, where copies of the replaced files are as well; a pack of which traces can be read
+// stays where it is. Where traces are there in files and in packs, they count once. Readers may be at it meanwhile
 // (store/replace_run_file.h); the index is renamed into place last; the same traces give the same bytes, and where they
 // are there nothing is written.
 // The caller holds the run's lock. NotFound when there is no whole trace.

@@ -3,14 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
+#include "base/digest.h"
+#include "base/utf8.h"
+#include "format/content_hash.h"
 #include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "store/commit_run.h"
+#include "store/pack_rows.h"
 #include "store/rebuild_index.h"
+#include "store/repack_run.h"
 #include "store/replace_run_file.h"
 #include "store/run_files.h"
 #include "store/run_inspection.h"
@@ -20,6 +28,22 @@
 namespace signalbook {
 
 namespace {
+
+// The traces that an index names, by what they say.
+class TwiceThere {
+ public:
+  explicit TwiceThere(const std::vector<IndexRow>& rows) {
+    for (const IndexRow& row : rows) known_.insert(key_of(row));
+  }
+  bool has(const IndexRow& row) const { return known_.contains(key_of(row)); }
+
+ private:
+  using Key = std::tuple<std::string, std::string, Digest, TraceHash>;
+  static Key key_of(const IndexRow& row) {
+    return {to_valid_utf8(row.strategy_id), row.data_id, row.strategy_digest, row.trace_hash};
+  }
+  std::set<Key> known_;
+};
 
 class Recovery {
  public:
@@ -46,6 +70,17 @@ class Recovery {
   }
 
  private:
+  CommitOptions commit_options() const {
+    CommitOptions how = options_.commit;
+    how.threads = options_.threads;
+    if (options_.progress) {
+      how.progress = [this](int64_t done, int64_t total) {
+        const std::string what = "finish " + file_name_of(run_path_);
+        options_.progress({.what = what, .unit = "traces", .done = done, .total = total});
+      };
+    }
+    return how;
+  }
   Status act();
   Status finish();
   Status rebuild();
@@ -53,7 +88,11 @@ class Recovery {
   Status dispose_of_journals();
   Status take_leftovers();
   Status find_unnamed_metric_sets(std::vector<LostFile>& found);
-  Status find_temporaries(const std::string& directory, std::vector<LostFile>& found);
+  Status find_temporaries(const std::string& directory, const std::map<std::string, const IndexRow*>& packed,
+                          std::vector<LostFile>& found);
+  Result<bool> is_left_behind(const std::string& path, const std::map<std::string, const IndexRow*>& packed,
+                              const TwiceThere& twice);
+  Status remove_left_behind(const std::vector<LostFile>& taken);
 
   FileSystem& files_;
   const std::string& run_path_;
@@ -111,7 +150,7 @@ Status Recovery::finish() {
     report_.summary.trace_count = found_.recorded_trace_count;
     return Status();
   }
-  SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_));
+  SB_ASSIGN_OR_RETURN(CommittedRun committed, commit_run(files_, run_path_, commit_options()));
   report_.summary = std::move(committed.summary);
   report_.torn_bytes = committed.torn_bytes;
   for (std::string& line : committed.damage) {
@@ -125,7 +164,10 @@ Status Recovery::rebuild() {
   SB_RETURN_IF_ERROR(lost_.take(found_.in_the_way));
   SB_ASSIGN_OR_RETURN(RebuildReport rebuilt,
                       rebuild_tables(files_, run_path_, found_.recorded ? &*found_.recorded : nullptr,
-                                     {.is_dry = options_.is_dry, .now = options_.now}));
+                                     {.is_dry = options_.is_dry,
+                                      .now = options_.now,
+                                      .threads = options_.threads,
+                                      .progress = options_.progress}));
   report_.summary = std::move(rebuilt.summary);
   report_.remarks.insert(report_.remarks.end(), rebuilt.remarks.begin(), rebuilt.remarks.end());
   report_.moved = std::move(rebuilt.moved);
@@ -151,16 +193,20 @@ Status Recovery::dispose_of_journals() {
   return remove_journals(files_, run_path_, lost_, is_all_kept ? std::vector<LostFile>() : kept);
 }
 
-Status Recovery::find_temporaries(const std::string& directory, std::vector<LostFile>& found) {
+Status Recovery::find_temporaries(const std::string& directory, const std::map<std::string, const IndexRow*>& packed,
+                                  std::vector<LostFile>& found) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries,
                       files_.list_directory(join_path(run_path_, directory)));
   for (const DirectoryEntry& entry : entries) {
     const std::string path = join_path(directory, entry.name);
     if (entry.is_link || path == file_name_of(journal_directory(run_path_))) continue;
     if (entry.is_directory) {
-      SB_RETURN_IF_ERROR(find_temporaries(path, found));
+      SB_RETURN_IF_ERROR(find_temporaries(path, packed, found));
     } else if (entry.name.ends_with(kTemporarySuffix)) {
-      found.push_back({.path = path, .why = "left behind by a recording that died before its name was given"});
+      // Those of packs, and of traces that are in one, are removed like what has its name.
+      const std::string name = path.substr(0, path.size() - kTemporarySuffix.size());
+      if (!pack_kind(name) && !packed.contains(name))
+        found.push_back({.path = path, .why = "left behind by a recording that died before its name was given"});
     }
   }
   return Status();
@@ -185,21 +231,58 @@ Status Recovery::find_unnamed_metric_sets(std::vector<LostFile>& found) {
 Status Recovery::take_leftovers() {
   const bool writes = rule_.action == RecoveryAction::finish || rule_.action == RecoveryAction::rebuild;
   if (options_.is_dry && writes) return Status();
-  std::vector<LostFile> leftovers;
-  SB_RETURN_IF_ERROR(find_temporaries("", leftovers));
-  SB_RETURN_IF_ERROR(find_unnamed_metric_sets(leftovers));
   const std::string index_path = join_path(run_path_, file::kStrategyIndex);
   SB_ASSIGN_OR_RETURN(const std::string bytes, files_.read_file(index_path));
   SB_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, decode_index(bytes, index_path));
   std::set<std::string> named;
-  for (const IndexRow& row : rows) named.insert(row.trace_path);
+  std::map<std::string, const IndexRow*> packed;
+  for (const IndexRow& row : rows) {
+    named.insert(row.is_packed() ? row.pack : row.trace_path);
+    if (row.is_packed()) packed.emplace(row.trace_path, &row);
+  }
+  std::vector<LostFile> leftovers;
+  SB_RETURN_IF_ERROR(find_temporaries("", packed, leftovers));
+  SB_RETURN_IF_ERROR(find_unnamed_metric_sets(leftovers));
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  std::optional<TwiceThere> twice;
   for (const std::string& path : paths) {
-    if (!named.contains(path)) leftovers.push_back({.path = path, .why = "no row of the index speaks of it"});
+    if (named.contains(path)) continue;
+    if (!twice) twice.emplace(rows);
+    SB_ASSIGN_OR_RETURN(const bool is_ours, is_left_behind(path, packed, *twice));
+    if (!is_ours) leftovers.push_back({.path = path, .why = "no row of the index speaks of it"});
   }
   // What made them leftovers, a rename of run.json or of the index, is durable before they go.
-  if (!leftovers.empty() && !options_.is_dry) SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
-  return lost_.take(leftovers);
+  if (!options_.is_dry && (!leftovers.empty() || twice)) SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
+  SB_RETURN_IF_ERROR(lost_.take(leftovers));
+  return remove_left_behind(leftovers);
+}
+
+// Whether somebody who laid the traces out the other way has died and left it, and the run has all that is in it.
+Result<bool> Recovery::is_left_behind(const std::string& path, const std::map<std::string, const IndexRow*>& packed,
+                                      const TwiceThere& twice) {
+  if (!pack_kind(path)) {
+    const auto row = packed.find(path);
+    if (row == packed.end()) return false;
+    const Result<IndexRow> found = read_index_row(files_, run_path_, path);
+    if (found.status().code() == StatusCode::io_error) return found.status();
+    return found.ok() && found->trace_hash == row->second->trace_hash;
+  }
+  const auto no_bars = [](const std::string&) -> const Bars* { return nullptr; };
+  const Result<PackContents> contents = read_pack_rows(files_, run_path_, path, no_bars, options_.threads);
+  if (contents.status().code() == StatusCode::io_error) return contents.status();
+  return contents.ok() && contents->damage.empty() &&
+         std::ranges::all_of(contents->rows, [&](const IndexRow& row) { return twice.has(row); });
+}
+
+Status Recovery::remove_left_behind(const std::vector<LostFile>& taken) {
+  SB_ASSIGN_OR_RETURN(std::vector<std::string> removed, remove_unused_traces(files_, run_path_, options_.is_dry));
+  std::erase_if(
+      removed, [&](const std::string& path) { return std::ranges::find(taken, path, &LostFile::path) != taken.end(); });
+  if (removed.empty()) return Status();
+  const std::string more = removed.size() == 1 ? "" : fmt::format(" and {} more", removed.size() - 1);
+  report_.remarks.push_back(fmt::format("{}{}: left behind by pack or unpack, and the run has what is in them: {}",
+                                        removed.front(), more, options_.is_dry ? "would be removed" : "removed"));
+  return Status();
 }
 
 }  // namespace
@@ -213,8 +296,9 @@ Result<RecoveryReport> recover_run(FileSystem& files, const std::string& given_p
   }
   SB_ASSIGN_OR_RETURN(const bool is_run, looks_like_run(files, run_path));
   if (!is_run) return Status::not_found(fmt::format("{} is no run, nor what is left of one", given_path));
+  const InspectOptions watched = {.threads = options.threads, .progress = options.progress};
   if (options.is_dry) {
-    SB_ASSIGN_OR_RETURN(RunInspection found, inspect_run(files, run_path, /*writers_are_locked=*/false));
+    SB_ASSIGN_OR_RETURN(RunInspection found, inspect_run(files, run_path, /*writers_are_locked=*/false, watched));
     return Recovery(files, run_path, options, std::move(found)).run();
   }
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunLock> lock, RunLock::take(files, run_path, /*wait=*/false));
@@ -227,7 +311,7 @@ Result<RecoveryReport> recover_run(FileSystem& files, const std::string& given_p
   SB_ASSIGN_OR_RETURN(const WriterLocks writers, lock_writers(files, run_path));
   RunInspection found;
   if (writers.alive.empty()) {
-    SB_ASSIGN_OR_RETURN(found, inspect_run(files, run_path, /*writers_are_locked=*/true));
+    SB_ASSIGN_OR_RETURN(found, inspect_run(files, run_path, /*writers_are_locked=*/true, watched));
   } else {
     found.facts.writers = WritersFact::alive;
     found.alive_writers = writers.alive;

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/progress.h"
 #include "base/status.h"
+#include "store/commit_run.h"
 #include "store/lost_and_found.h"
 #include "store/recovery_table.h"
 #include "store/run_summary.h"
@@ -15,6 +17,9 @@ namespace signalbook {
 struct RecoverOptions {
   bool is_dry = false;  // change nothing, and tell what would be done
   int64_t now = 0;      // microseconds since 1970 UTC, for the notes in lost+found; stands in no file of a run
+  size_t threads = 0;   // 0: one a core; the files are the same
+  ProgressCallback progress = nullptr;
+  CommitOptions commit = {};  // of a run that is finished; threads and progress are those above
 };
 
 // What was found in the directory of a run, what was done about it, and why.

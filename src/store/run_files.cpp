@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "base/digest.h"
 #include "format/trace_schema.h"
@@ -34,21 +37,46 @@ RunDescription::FileVersion version_of(std::string_view bytes) {
   return {.size = static_cast<int64_t>(bytes.size()), .sha256 = to_hex(sha256(bytes))};
 }
 
+Result<RunDescription::FileVersion> read_file_version(FileSystem& files, const std::string& path,
+                                                      const std::function<void(int64_t)>& progress) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files.open_file(path));
+  Sha256 hash;
+  std::vector<char> piece(kPiece);
+  RunDescription::FileVersion version;
+  while (true) {
+    SB_ASSIGN_OR_RETURN(const size_t count, file->read(version.size, piece));
+    hash.update(piece.data(), count);
+    version.size += static_cast<int64_t>(count);
+    if (progress) progress(static_cast<int64_t>(count));
+    if (count < piece.size()) break;
+  }
+  version.sha256 = to_hex(hash.finish());
+  return version;
+}
+
+bool is_run_file(const RunDescription::File& entry, const RunDescription::FileVersion& version) {
+  return version == RunDescription::FileVersion{.size = entry.size, .sha256 = entry.sha256} ||
+         version == entry.previous;
+}
+
 bool is_run_file(const RunDescription::File& entry, std::string_view bytes) {
-  if (!is_size_of(entry, static_cast<int64_t>(bytes.size()))) return false;
-  const RunDescription::FileVersion found = version_of(bytes);
-  return found == RunDescription::FileVersion{.size = entry.size, .sha256 = entry.sha256} || found == entry.previous;
+  return is_size_of(entry, static_cast<int64_t>(bytes.size())) && is_run_file(entry, version_of(bytes));
 }
 
 Status check_run_file(FileSystem& files, const std::string& run_path, const RunDescription& description,
                       std::string_view name, FileCheck check, const std::string& opened) {
   const RunDescription::File* const entry = find_run_file(description, name);
   if (entry == nullptr) return Status();
-  if (check == FileCheck::digest) return read_run_file(files, run_path, description, name, opened).status();
   const std::string path = join_path(run_path, name);
   SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files.stamp(opened.empty() ? path : opened));
   if (!stamp.has_value()) return missing(path);
-  return is_size_of(*entry, stamp->size) ? Status() : other_bytes(path);
+  if (!is_size_of(*entry, stamp->size)) return other_bytes(path);
+  if (check == FileCheck::size) return Status();
+  const Result<RunDescription::FileVersion> version = read_file_version(files, opened.empty() ? path : opened);
+  if (version.status().code() == StatusCode::not_found) return missing(path);
+  SB_RETURN_IF_ERROR(version.status());
+  return is_run_file(*entry, *version) ? Status() : other_bytes(path);
 }
 
 Result<std::string> read_run_file(FileSystem& files, const std::string& run_path, const RunDescription& description,

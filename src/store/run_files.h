@@ -18,10 +18,14 @@ enum class FileCheck { size, digest };
 const RunDescription::File* find_run_file(const RunDescription& description, std::string_view name);
 
 RunDescription::FileVersion version_of(std::string_view bytes);
+// Of a file, read piece by piece. `progress` is told how many bytes each had. NotFound when there is none.
+Result<RunDescription::FileVersion> read_file_version(FileSystem& files, const std::string& path,
+                                                      const std::function<void(int64_t)>& progress = nullptr);
 
 // Whether these bytes are the file that run.json vouches for: the one place that decides it. While a file is replaced
 // that is one of two.
 bool is_run_file(const RunDescription::File& entry, std::string_view bytes);
+bool is_run_file(const RunDescription::File& entry, const RunDescription::FileVersion& version);
 
 // A file beside run.json. Damaged, naming it, when it is not what run.json vouches for; fine when it vouches for none
 // of that name. `opened`: where the file is read, if by another name than its own.

@@ -9,17 +9,20 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/parallel_for.h"
 #include "format/content_hash.h"
 #include "format/file_names.h"
 #include "format/strategy_identity.h"
 #include "format/trace_schema.h"
 #include "store/bars_file.h"
 #include "store/commit_run.h"
+#include "store/pack_rows.h"
 #include "store/rebuild_index.h"
 #include "store/run_files.h"
 #include "store/run_journals.h"
 #include "store/run_reader.h"
 #include "store/strategy_index.h"
+#include "store/trace_storage.h"
 #include "store/writer_record.h"
 
 namespace signalbook {
@@ -49,7 +52,8 @@ Result<bool> has_journals(FileSystem& files, const std::string& run_path) {
 
 class Inspection {
  public:
-  Inspection(FileSystem& files, const std::string& run_path) : files_(files), run_path_(run_path) {}
+  Inspection(FileSystem& files, const std::string& run_path, const InspectOptions& options)
+      : files_(files), run_path_(run_path), options_(options) {}
 
   Result<RunInspection> run() {
     SB_RETURN_IF_ERROR(look_at_tables());
@@ -99,7 +103,10 @@ class Inspection {
   Status look_at_index();
   Status look_at_other_files();
   Status compare_traces_with_index();
+  Status compare_files(const std::vector<const IndexRow*>& rows, int64_t& damaged_count);
+  Status compare_pack(const std::string& path, const std::vector<const IndexRow*>& rows, int64_t& damaged_count);
   Status look_at_traces();
+  Status look_at_pack(const std::string& path, int64_t& damaged_count);
   void judge_traces(int64_t damaged_count);
   Status look_at_journals();
   Status look_at_bars(const WriterRecord& writer);
@@ -113,6 +120,7 @@ class Inspection {
 
   FileSystem& files_;
   const std::string& run_path_;
+  const InspectOptions& options_;
   RunInspection found_;
   std::optional<RunDescription> description_;  // run.json, where it can be read
   std::vector<IndexRow> rows_;                 // of a whole index
@@ -144,7 +152,8 @@ Status Inspection::look_at_other_files() {
   if (!description_) return Status();
   for (const RunDescription::File& entry : description_->files) {
     found_.has_two_versions |= entry.previous.has_value();
-    if (entry.path == file::kStrategyComponents || entry.path == file::kStrategyIndex) continue;
+    const bool is_pack = pack_kind(entry.path).has_value();  // looked at with the traces
+    if (is_pack || entry.path == file::kStrategyComponents || entry.path == file::kStrategyIndex) continue;
     const Status status = check_run_file(files_, run_path_, *description_, entry.path, FileCheck::digest);
     if (status.ok()) continue;
     if (status.code() != StatusCode::damaged) return status;
@@ -218,38 +227,144 @@ void Inspection::judge_traces(int64_t damaged_count) {
 
 Status Inspection::compare_traces_with_index() {
   int64_t damaged_count = 0;
+  std::vector<const IndexRow*> in_files;
+  std::map<std::string, std::vector<const IndexRow*>> packs;
   for (const IndexRow& row : rows_) {
-    SB_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, read(row.trace_path));
-    if (bytes && static_cast<int64_t>(bytes->size()) == row.file_size && sha256(*bytes) == row.file_sha256) {
-      ++found_.whole_trace_count;
-      continue;
+    if (row.is_packed()) packs[row.pack].push_back(&row);
+    if (!row.is_packed()) in_files.push_back(&row);
+  }
+  SB_RETURN_IF_ERROR(compare_files(in_files, damaged_count));
+  for (const auto& [path, rows] : packs) SB_RETURN_IF_ERROR(compare_pack(path, rows, damaged_count));
+  judge_traces(damaged_count);
+  return Status();
+}
+
+Status Inspection::compare_files(const std::vector<const IndexRow*>& rows, int64_t& damaged_count) {
+  ProgressMeter meter(options_.progress, "read traces of " + file_name_of(run_path_), "files",
+                      static_cast<int64_t>(rows.size()));
+  constexpr size_t kAtATime = 1024;
+  enum class State : uint8_t { whole, damaged, missing };
+  for (size_t begin = 0; begin < rows.size(); begin += kAtATime) {
+    std::vector<State> states(std::min(kAtATime, rows.size() - begin), State::damaged);
+    const auto compare = [&](size_t i) -> Status {
+      const IndexRow& row = *rows[begin + i];
+      meter.add(1);
+      const Result<std::string> bytes = files_.read_file(path_of(row.trace_path));
+      if (bytes.status().code() == StatusCode::not_found) return states[i] = State::missing, Status();
+      SB_ASSIGN_OR_RETURN(const bool is_directory, files_.directory_exists(path_of(row.trace_path)));
+      if (is_directory) return Status();
+      SB_RETURN_IF_ERROR(bytes.status());
+      const bool is_whole = static_cast<int64_t>(bytes->size()) == row.file_size && sha256(*bytes) == row.file_sha256;
+      if (is_whole) states[i] = State::whole;
+      return Status();
+    };
+    SB_RETURN_IF_ERROR(parallel_for(states.size(), options_.threads, compare));
+    for (size_t i = 0; i < states.size(); ++i) {
+      const std::string& path = rows[begin + i]->trace_path;
+      (states[i] == State::whole ? found_.whole_trace_count : damaged_count) += 1;
+      if (states[i] == State::whole) continue;
+      SB_ASSIGN_OR_RETURN(const bool is_directory, is_in_the_way(path));
+      if (is_directory || states[i] == State::missing) {
+        found_.damage.push_back(path + ": missing");
+      } else {
+        tell_damage(path, path + ": not the bytes that the index speaks of");
+      }
     }
+  }
+  return Status();
+}
+
+// run.json vouches for a pack. Where it does not, because it cannot be read, each trace is read.
+Status Inspection::compare_pack(const std::string& path, const std::vector<const IndexRow*>& rows,
+                                int64_t& damaged_count) {
+  const auto count = static_cast<int64_t>(rows.size());
+  SB_ASSIGN_OR_RETURN(const bool is_directory, is_in_the_way(path));
+  SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(path_of(path)));
+  if (is_directory || !exists) {
+    found_.damage.push_back(fmt::format("{}: missing, with {} trace{}", path, count, count == 1 ? "" : "s"));
+    damaged_count += count;
+    return Status();
+  }
+  const RunDescription::File* const entry = description_ ? find_run_file(*description_, path) : nullptr;
+  if (entry != nullptr) {
+    ProgressMeter meter(options_.progress, "read " + path, kProgressBytes, entry->size);
+    SB_ASSIGN_OR_RETURN(const RunDescription::FileVersion version,
+                        read_file_version(files_, path_of(path), [&](int64_t bytes) { meter.add(bytes); }));
+    if (is_run_file(*entry, version)) {
+      found_.whole_trace_count += count;
+      return Status();
+    }
+  }
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<TraceStorage> traces, open_traces(files_, run_path_, RunDescription()));
+  const int64_t readable = std::ranges::count_if(
+      rows, [&](const IndexRow* row) { return traces->read_changes(*row, /*with_prices=*/false).ok(); });
+  found_.whole_trace_count += readable;
+  damaged_count += count - readable;
+  if (entry == nullptr && readable == count) {
+    if (!description_) return Status();
+    // Then run.json is not the one of this run.
+    facts().description = DescriptionFact::damaged;
+    found_.damage.push_back(fmt::format("{}: does not vouch for {}", file::kRunDescription, path));
+    return Status();
+  }
+  if (readable == count) {
+    // Something is another byte all the same: a price, or what finds the rows.
+    --found_.whole_trace_count;
     ++damaged_count;
-    if (bytes) {
-      tell_damage(row.trace_path, row.trace_path + ": not the bytes that the index speaks of");
-    } else {
-      found_.damage.push_back(row.trace_path + ": missing");
+  }
+  tell_damage(path, fmt::format("{}: not the bytes that {} speaks of; {} of its {} traces can be read", path,
+                                entry != nullptr ? file::kRunDescription : "the index", readable, count));
+  return Status();
+}
+
+Status Inspection::look_at_traces() {
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  ProgressMeter meter(options_.progress, "read traces of " + file_name_of(run_path_), "files",
+                      static_cast<int64_t>(paths.size()));
+  int64_t damaged_count = 0;
+  constexpr size_t kAtATime = 1024;
+  for (size_t begin = 0; begin < paths.size(); begin += kAtATime) {
+    std::vector<Status> states(std::min(kAtATime, paths.size() - begin));
+    SB_RETURN_IF_ERROR(parallel_for(states.size(), options_.threads, [&](size_t i) {
+      const std::string& path = paths[begin + i];
+      meter.add(1);
+      if (!pack_kind(path)) states[i] = read_index_row(files_, run_path_, path).status();
+      return Status();
+    }));
+    for (size_t i = 0; i < states.size(); ++i) {
+      const std::string& path = paths[begin + i];
+      if (states[i].code() == StatusCode::io_error) return states[i];
+      if (pack_kind(path)) {
+        SB_RETURN_IF_ERROR(look_at_pack(path, damaged_count));
+      } else if (states[i].ok()) {
+        ++found_.whole_trace_count;
+      } else {
+        ++damaged_count;
+        tell_damage(path, states[i].message());
+      }
     }
   }
   judge_traces(damaged_count);
   return Status();
 }
 
-Status Inspection::look_at_traces() {
-  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
-  int64_t damaged_count = 0;
-  for (const std::string& path : paths) {
-    const Result<IndexRow> row = read_index_row(files_, run_path_, path);
-    if (row.ok()) {
-      ++found_.whole_trace_count;
-    } else if (row.status().code() == StatusCode::io_error) {
-      return row.status();
-    } else {
-      ++damaged_count;
-      tell_damage(path, row.status().message());
-    }
+// A pack by itself; no bars are asked.
+Status Inspection::look_at_pack(const std::string& path, int64_t& damaged_count) {
+  const RunDescription::File* const entry = description_ ? find_run_file(*description_, path) : nullptr;
+  bool is_described = true;
+  if (entry != nullptr) {
+    SB_ASSIGN_OR_RETURN(const RunDescription::FileVersion version, read_file_version(files_, path_of(path)));
+    is_described = is_run_file(*entry, version);
   }
-  judge_traces(damaged_count);
+  const auto no_bars = [](const std::string&) -> const Bars* { return nullptr; };
+  const Result<PackContents> contents = read_pack_rows(files_, run_path_, path, no_bars, options_.threads);
+  if (contents.status().code() == StatusCode::io_error) return contents.status();
+  if (contents.ok()) found_.whole_trace_count += static_cast<int64_t>(contents->rows.size());
+  if (contents.ok() && contents->damage.empty() && is_described) return Status();
+  ++damaged_count;
+  if (!contents.ok()) return tell_damage(path, contents.status().message()), Status();
+  tell_damage(path, !contents->damage.empty() ? path + ": " + contents->damage.front()
+                                              : path + ": not the bytes that run.json speaks of");
   return Status();
 }
 
@@ -487,7 +602,8 @@ Result<bool> looks_like_run(FileSystem& files, const std::string& path) {
   return false;
 }
 
-Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked) {
+Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked,
+                                  const InspectOptions& options) {
   SB_ASSIGN_OR_RETURN(const bool exists, files.directory_exists(run_path));
   if (!exists) return Status::not_found(fmt::format("{} is no directory", run_path));
   if (!writers_are_locked) {
@@ -496,7 +612,7 @@ Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path
     found.facts.writers = WritersFact::alive;
     if (!found.alive_writers.empty()) return found;
   }
-  return Inspection(files, run_path).run();
+  return Inspection(files, run_path, options).run();
 }
 
 Result<std::vector<std::string>> list_unfinished_runs(FileSystem& files, const std::string& store_path) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "store/lost_and_found.h"
 #include "store/recovery_table.h"
@@ -40,7 +41,12 @@ Result<bool> looks_like_run(FileSystem& files, const std::string& path);
 // Reads everything in it, and changes nothing. Whoever wants to act on it holds the run's lock and those of its
 // writers, and says so; otherwise a writer that lives is told by the lock of its journal. NotFound when there is no
 // such directory; Invalid when a newer Signalbook wrote it; IoError when the disk refuses.
-Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked);
+struct InspectOptions {
+  size_t threads = 0;  // 0: one a core; what is found is the same
+  ProgressCallback progress = nullptr;
+};
+Result<RunInspection> inspect_run(FileSystem& files, const std::string& run_path, bool writers_are_locked,
+                                  const InspectOptions& options = {});
 
 // The runs of a store that are not finished, have a journal, or have no index or run.json that can be read: their
 // names, sorted.

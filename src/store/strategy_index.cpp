@@ -260,11 +260,11 @@ std::optional<std::string> optional_text(const TableColumn& column, size_t row) 
 // What decode_index reads.
 const std::vector<std::string>& row_columns() {
   static const std::vector<std::string> names = {
-      "strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",       "timeframe",
-      "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",   "data_id",
-      "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count", "first_ts",
-      "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",  "pack",
-      "row_start",   "row_count",       "created_at"};
+      "trace_id",  "strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",
+      "timeframe", "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",
+      "data_id",   "bar_count",   "observed_from",   "observed_to",  "complete",      "change_count",
+      "first_ts",  "last_ts",     "strategy_config", "aliases",      "file_size",     "file_sha256",
+      "pack",      "row_start",   "row_count",       "created_at"};
   return names;
 }
 
@@ -301,12 +301,13 @@ Result<std::vector<IndexRow>> rows_of_table(const Table& table, const std::strin
   const TableColumn& pack = has_packs ? columns.get("pack", ColumnType::text) : kNoColumn;
   const TableColumn& row_start = has_packs ? columns.get("row_start", ColumnType::int64) : kNoColumn;
   const TableColumn& row_count = has_packs ? columns.get("row_count", ColumnType::int64) : kNoColumn;
+  const TableColumn& trace_id = has_packs ? columns.get("trace_id", ColumnType::int64) : kNoColumn;
   SB_RETURN_IF_ERROR(columns.status());
 
   std::vector<IndexRow> rows(table.row_count());
   for (size_t i = 0; i < rows.size(); ++i) {
     IndexRow& row = rows[i];
-    row.trace_id = first_row + static_cast<int64_t>(i);
+    row.trace_id = has_packs ? trace_id.integers[i] : first_row + static_cast<int64_t>(i);
     row.strategy_id = strategy_id.texts[i];
     from_bytes(strategy_digest.texts[i], row.strategy_digest);
     from_bytes(value_digest.texts[i], row.value_digest);

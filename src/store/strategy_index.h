@@ -25,7 +25,8 @@ struct MetricSet;
 
 // One trace, as the index of its run tells it.
 struct IndexRow {
-  int64_t trace_id = 0;  // its place in the index
+  // Its place in the index. Where traces of packs were lost the others keep theirs, which stands in the packs.
+  int64_t trace_id = 0;
   std::string strategy_id;
   Digest strategy_digest{};
   Digest value_digest{};  // the index keeps its first 8 bytes
@@ -83,7 +84,7 @@ class IndexEncoder {
   size_t rows_in_group_ = 0;
 };
 
-// strategy_index.parquet: one row a trace, in the order given; trace_id is that order. The parameters become columns:
+// strategy_index.parquet: one row a trace, in the order given. The parameters become columns:
 // numbers param_x (DOUBLE), text param_x, or param_x__str beside another type, and so on (docs/format.md). The columns
 // of metrics are always there, so that a query written today runs on every run: NULL until they are computed, which is
 // what a set without rows means.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/file_system.h"
+#include "base/progress.h"
 #include "base/status.h"
 #include "store/store.h"
 
@@ -33,11 +34,17 @@ enum class VerifyDepth {
   contents,  // and what was written is right: each is decoded and held against the others
 };
 
+struct VerifyOptions {
+  VerifyDepth depth = VerifyDepth::bytes;
+  size_t threads = 0;  // 0: one a core; findings and their order are the same
+  ProgressCallback progress = nullptr;
+};
+
 // Reads every file of a store, or of the one run of the scope with its bars, and compares it with what run.json and
-// the index say of it. A run that is not finished is read by its journals. Tells each finding as soon as it is made and
-// goes on; what cannot be read because of one is not told again. Fails only where the disk does.
+// the index say of it. A run that is not finished is read by its journals. Tells the findings of a run when it was read
+// and goes on; what cannot be read because of one is not told again. Fails only where the disk does.
 Result<VerifySummary> verify_scope(FileSystem& files, const Scope& scope,
                                    const std::function<void(const Finding&)>& report,
-                                   VerifyDepth depth = VerifyDepth::bytes);
+                                   const VerifyOptions& options = {});
 
 }  // namespace signalbook

@@ -11,6 +11,7 @@
 #include "store/run_journals.h"
 #include "store/run_writer.h"
 #include "support/crash_disk.h"
+#include "support/layouts.h"
 #include "support/small_run.h"
 
 // Runs in every state in which a crash or a bad disk can leave them, on a disk in memory.
@@ -63,6 +64,7 @@ inline RunOptions writer_options(const std::string& writer = "main") {
   options.created_at = 1'700'000'000'000'000;
   options.opening = RunOpening::join;
   options.writer = writer;
+  options.layout = current_layout().layout;
   return options;
 }
 
@@ -107,7 +109,7 @@ inline CrashDisk committed_run() {
   {
     const auto run = RunWriter::create(disk, kRun, writer_options());
     EXPECT_TRUE(run.ok() && record_states_run(**run).ok());
-    const Result<RunSummary> summary = (*run)->commit();
+    const Result<RunSummary> summary = (*run)->commit(commit_options());
     EXPECT_TRUE(summary.ok()) << summary.status().message();
   }
   return disk.after_crash(0);

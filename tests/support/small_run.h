@@ -29,8 +29,9 @@ inline Bars make_small_bars(size_t count, const std::string& symbol = "SPY") {
 inline JsonValue parse(const std::string& json) { return parse_json(json).value(); }
 
 // Three strategies and a classifier on twelve bars.
-inline Result<RunSummary> record_small_run(FileSystem& files, const std::string& run_path) {
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, RunWriter::create(files, run_path, {}));
+inline Result<RunSummary> record_small_run(FileSystem& files, const std::string& run_path,
+                                           RunLayout layout = RunLayout::automatic, const CommitOptions& commit = {}) {
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, RunWriter::create(files, run_path, {.layout = layout}));
   SB_ASSIGN_OR_RETURN(const size_t feed, run->add_feed(make_small_bars(12)));
   for (int period = 10; period < 13; ++period) {
     SB_ASSIGN_OR_RETURN(const size_t strategy,
@@ -46,7 +47,7 @@ inline Result<RunSummary> record_small_run(FileSystem& files, const std::string&
   for (BarIndex bar = 2; bar < 12; ++bar) {
     SB_RETURN_IF_ERROR(run->record_label(trace, bar, bar < 7 ? "ranging" : "trending"));
   }
-  return run->commit();
+  return run->commit(commit);
 }
 
 }  // namespace signalbook
