@@ -209,7 +209,7 @@ std::string TraceReader::pack_select(const PackedRows& pack, const std::vector<T
                                      const Wanted& wanted) const {
   const PackedColumns of_pack = packed_columns(store_path_, std::span(&pack, 1));
   const bool is_label = of_pack.kind == SignalKind::label;
-  std::string select = kOrdinal;
+  std::string select = fmt::format("CAST({0} AS BIGINT) AS {0}", kOrdinal);
   for (const RowReader::Column& column : columns_) {
     const auto known = of_pack.of.find(column.name);
     std::string value = known == of_pack.of.end() ? "NULL" : known->second;
