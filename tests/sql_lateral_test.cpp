@@ -839,12 +839,15 @@ TEST(RowReader, SaysWhatIsWrong) {
 }
 
 TEST(RowReader, MissesRowsThatMustBeThere) {
-  const auto three_and_one = [](size_t) { return std::string("SELECT unnest([0, 0, 0, 1])::BIGINT, 1::BIGINT, '', ['']"); };
+  const auto three_and_one = [](size_t) {
+    return std::string("SELECT unnest([0, 0, 0, 1])::BIGINT, 1::BIGINT, '', ['']");
+  };
   const auto answer = [&](const std::vector<int64_t>& row_counts) {
     const std::shared_ptr<Connection> connection = connection_with_reader(three_and_one, row_counts);
     return first_cell(*connection, "SELECT sum(len(rows(p)))::VARCHAR FROM (VALUES ('a'), ('b')) s(p)");
   };
-  for (const std::vector<int64_t>& right : {std::vector<int64_t>{}, {3, 1}, {-1, 1}, {3, -1}}) EXPECT_EQ(answer(right), "4");
+  for (const std::vector<int64_t>& right : {std::vector<int64_t>{}, {3, 1}, {-1, 1}, {3, -1}})
+    EXPECT_EQ(answer(right), "4");
   EXPECT_TRUE(contains(answer({4, 1}), "read_parquet('a'): 3 rows, 4 were recorded")) << answer({4, 1});
   EXPECT_TRUE(contains(answer({3, 0}), "read_parquet('b'): 1 rows, 0 were recorded")) << answer({3, 0});
 }

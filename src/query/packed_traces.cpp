@@ -140,9 +140,8 @@ Status PackedTraces::load(Connection& connection, std::span<const RunLocation> r
     const bool is_of_kind = kind == (row[2] == "classifier" ? SignalKind::label : SignalKind::number);
     const bool is_twice = !run.packs.empty() && run.packs.back().path == path;
     if (!is_of_kind || is_twice || row[5] != row[7]) {
-      return Status::damaged(
-          fmt::format("the index of {} does not say which rows of {} are whose; `signalbook verify` tells more",
-                      row[0], path));
+      return Status::damaged(fmt::format(
+          "the index of {} does not say which rows of {} are whose; `signalbook verify` tells more", row[0], path));
     }
     run.packs.push_back({.run_id = row[0],
                          .path = path,
@@ -211,11 +210,12 @@ Status PackedTraces::open(Connection& connection, RunTables& tables, std::span<c
   if (names.empty()) return Status();
   SB_ASSIGN_OR_RETURN(
       const TextRows rows,
-      connection.fetch("SELECT file_name, CAST(bool_or(path_in_schema = 'ts') AS VARCHAR), CAST(sum(row_group_num_rows) "
-                       "FILTER (path_in_schema = 'trace_id') AS VARCHAR), CAST(min(TRY_CAST(stats_min_value AS "
-                       "BIGINT)) FILTER (path_in_schema = 'trace_id') AS VARCHAR), CAST(max(TRY_CAST(stats_max_value "
-                       "AS BIGINT)) FILTER (path_in_schema = 'trace_id') AS VARCHAR) FROM parquet_metadata([" +
-                       quoted_sql_list(names) + "]) GROUP BY 1"));
+      connection.fetch(
+          "SELECT file_name, CAST(bool_or(path_in_schema = 'ts') AS VARCHAR), CAST(sum(row_group_num_rows) "
+          "FILTER (path_in_schema = 'trace_id') AS VARCHAR), CAST(min(TRY_CAST(stats_min_value AS "
+          "BIGINT)) FILTER (path_in_schema = 'trace_id') AS VARCHAR), CAST(max(TRY_CAST(stats_max_value "
+          "AS BIGINT)) FILTER (path_in_schema = 'trace_id') AS VARCHAR) FROM parquet_metadata([" +
+          quoted_sql_list(names) + "]) GROUP BY 1"));
   std::map<std::string, std::vector<std::string>> footers;
   for (const std::vector<std::string>& row : rows) footers[row[0]] = row;
   for (auto& [name, pack] : by_name) {
@@ -224,8 +224,8 @@ Status PackedTraces::open(Connection& connection, RunTables& tables, std::span<c
     const int64_t row_count = footer == footers.end() ? 0 : to_integer(footer->second[2]);
     const std::string path = join_path(find_run(about.run_id)->path, about.path);
     if (row_count < about.row_count) {
-      return Status::damaged(fmt::format("{}: {} changes, {} by the index; restore it from a copy", path, row_count,
-                                         about.row_count));
+      return Status::damaged(
+          fmt::format("{}: {} changes, {} by the index; restore it from a copy", path, row_count, about.row_count));
     }
     pack.has_more = row_count > about.row_count;
     if (row_count == 0) continue;
@@ -292,8 +292,7 @@ Result<std::shared_ptr<const PackedTraces::Identities>> PackedTraces::identities
     const TableColumn* const ids = text_column(table, "strategy_id");
     const TableColumn* const hashes = text_column(table, "strategy_hash");
     if (ids == nullptr || hashes == nullptr) return Status::damaged(name + ": no index that Signalbook wrote");
-    return std::make_shared<Identities>(
-        Identities{.strategy_ids = Texts(ids->texts), .hashes = Texts(hashes->texts)});
+    return std::make_shared<Identities>(Identities{.strategy_ids = Texts(ids->texts), .hashes = Texts(hashes->texts)});
   };
   using Kept = std::shared_ptr<Identities>;
   SB_ASSIGN_OR_RETURN(const std::shared_ptr<const Kept> kept,
@@ -307,8 +306,8 @@ Result<std::shared_ptr<const PackedTraces::Paths>> PackedTraces::paths_of(const 
     if (run == nullptr) return Status::not_found("there is no run " + run_id);
     SB_ASSIGN_OR_RETURN(const CheckedIndex index, read_checked_index(files_, run->path));
     const std::string name = join_path(run->path, file::kStrategyIndex);
-    SB_ASSIGN_OR_RETURN(const Table table, decode_table_file(index.bytes, name,
-                                                             {"trace_path", "strategy_hash", "pack", "row_count"}));
+    SB_ASSIGN_OR_RETURN(const Table table,
+                        decode_table_file(index.bytes, name, {"trace_path", "strategy_hash", "pack", "row_count"}));
     const TableColumn* const paths = text_column(table, "trace_path");
     const TableColumn* const hashes = text_column(table, "strategy_hash");
     const TableColumn* const packs = text_column(table, "pack");
@@ -416,9 +415,10 @@ Status PackedTraces::give_of_bars(const ValueFunction::Calls& calls, Take take) 
     }
     const auto bar = static_cast<size_t>(idx[row]);
     if (bar >= bars->size()) {
-      return Status::damaged(fmt::format("{}: a trace changes on bar {}, and there are {} bars; `signalbook verify` "
-                                         "tells more",
-                                         bars_path(data_ids[row]), idx[row], bars->size()));
+      return Status::damaged(
+          fmt::format("{}: a trace changes on bar {}, and there are {} bars; `signalbook verify` "
+                      "tells more",
+                      bars_path(data_ids[row]), idx[row], bars->size()));
     }
     take(row, *bars, bar);
   }
@@ -433,7 +433,8 @@ Status PackedTraces::give_of_traces(const ValueFunction::Calls& calls, bool give
   const Texts* texts = nullptr;
   const Texts* known_hashes = nullptr;
   for (size_t row = 0; row < calls.count; ++row) {
-    const bool is_same = row > 0 && (run_ids[row].data() == run_ids[row - 1].data() || run_ids[row] == run_ids[row - 1]);
+    const bool is_same =
+        row > 0 && (run_ids[row].data() == run_ids[row - 1].data() || run_ids[row] == run_ids[row - 1]);
     if (!is_same && gives_path) {
       SB_ASSIGN_OR_RETURN(const std::shared_ptr<const Paths> paths, paths_of(std::string(run_ids[row])));
       texts = &paths->paths;
@@ -451,9 +452,10 @@ Status PackedTraces::give_of_traces(const ValueFunction::Calls& calls, bool give
       continue;
     }
     if (trace >= texts->size() || (*known_hashes)[trace] != hashes[row]) {
-      return Status::damaged(fmt::format("a pack of {} has a trace {} of strategy {}, and the index another; "
-                                         "`signalbook verify` tells more",
-                                         run_ids[row], trace_ids[row], hashes[row]));
+      return Status::damaged(
+          fmt::format("a pack of {} has a trace {} of strategy {}, and the index another; "
+                      "`signalbook verify` tells more",
+                      run_ids[row], trace_ids[row], hashes[row]));
     }
     values.texts[row] = (*texts)[trace];
   }
@@ -467,22 +469,23 @@ Status PackedTraces::add_functions(Connection& connection) {
   using Calls = ValueFunction::Calls;
   using Values = ValueFunction::Values;
   SB_RETURN_IF_ERROR(connection.add_value_function(
-      kBarTime, {.parameters = of_bar, .result = ColumnType::timestamp, .values = [self](const Calls& calls, Values& to) {
-                   return self->give_of_bars(calls, [&](size_t row, const Bars& bars, size_t bar) {
-                     to.integers[row] = bars.ts[bar];
-                   });
-                 }}));
+      kBarTime,
+      {.parameters = of_bar, .result = ColumnType::timestamp, .values = [self](const Calls& calls, Values& to) {
+         return self->give_of_bars(calls,
+                                   [&](size_t row, const Bars& bars, size_t bar) { to.integers[row] = bars.ts[bar]; });
+       }}));
   SB_RETURN_IF_ERROR(connection.add_value_function(
       kBarClose, {.parameters = of_bar, .result = ColumnType::real, .values = [self](const Calls& calls, Values& to) {
                     return self->give_of_bars(
                         calls, [&](size_t row, const Bars& bars, size_t bar) { to.reals[row] = bars.close[bar]; });
                   }}));
   for (const bool gives_path : {false, true}) {
-    SB_RETURN_IF_ERROR(connection.add_value_function(
-        gives_path ? kPathOfTrace : kStrategyOfTrace,
-        {.parameters = of_trace, .result = ColumnType::text, .values = [self, gives_path](const Calls& calls, Values& to) {
-           return self->give_of_traces(calls, gives_path, to);
-         }}));
+    SB_RETURN_IF_ERROR(connection.add_value_function(gives_path ? kPathOfTrace : kStrategyOfTrace,
+                                                     {.parameters = of_trace,
+                                                      .result = ColumnType::text,
+                                                      .values = [self, gives_path](const Calls& calls, Values& to) {
+                                                        return self->give_of_traces(calls, gives_path, to);
+                                                      }}));
   }
   return Status();
 }
@@ -494,9 +497,9 @@ std::vector<std::vector<PackedRows>> group_packs(std::vector<PackedRows> packs) 
   std::map<std::string, size_t> group_of;
   for (PackedRows& rows : packs) {
     const PackOfRun& about = rows.pack.about;
-    std::string key = fmt::format("{}/{}/{}/{}", static_cast<int>(about.kind), rows.pack.is_full, about.data_id,
-                                  about.symbol);
-    if (!rows.ranges.empty()) key = fmt::format("{}/{}/{}", key, about.run_id, about.path);
+    std::string key =
+        fmt::format("{}/{}/{}/{}", static_cast<int>(about.kind), rows.pack.is_full, about.data_id, about.symbol);
+    if (!rows.ranges.empty()) key = fmt::format("alone {}", groups.size());
     const auto [place, is_new] = group_of.emplace(key, groups.size());
     if (is_new) groups.emplace_back();
     groups[place->second].push_back(std::move(rows));
@@ -518,36 +521,34 @@ PackedColumns packed_columns(const std::string& store_path, std::span<const Pack
   }
   PackedColumns columns;
   columns.kind = first.about.kind;
-  columns.run_id = is_one_run ? quote_sql_text(first.about.run_id)
-                              : choose_sql("filename", run_ids, run_id_of_file(store_path));
+  columns.run_id =
+      is_one_run ? quote_sql_text(first.about.run_id) : choose_sql("filename", run_ids, run_id_of_file(store_path));
   const std::string data_id = quote_sql_text(first.about.data_id);
   const auto of_trace = [&](const char* function) {
     return fmt::format("{}({}, trace_id, strategy_hash)", function, columns.run_id);
   };
   columns.trace_path = of_trace(kPathOfTrace);
-  columns.of = {{column::kIdx, "CAST(idx AS BIGINT)"},
-                {column::kTs, first.is_full ? column::kTs : fmt::format("{}({}, idx)", kBarTime, data_id)},
-                {column::kSymbol, first.is_full ? column::kSymbol : quote_sql_text(first.about.symbol)},
-                {column::kValue, column::kValue},
-                {column::kStrategy, first.is_full ? column::kStrategy : of_trace(kStrategyOfTrace)},
-                {column::kPrice,
-                 first.is_full ? column::kPrice : fmt::format("coalesce(px, {}({}, idx))", kBarClose, data_id)},
-                {column::kStrategyHash, column::kStrategyHash},
-                {column::kMetadata, column::kMetadata}};
+  columns.of = {
+      {column::kIdx, "CAST(idx AS BIGINT)"},
+      {column::kTs, first.is_full ? column::kTs : fmt::format("{}({}, idx)", kBarTime, data_id)},
+      {column::kSymbol, first.is_full ? column::kSymbol : quote_sql_text(first.about.symbol)},
+      {column::kValue, column::kValue},
+      {column::kStrategy, first.is_full ? column::kStrategy : of_trace(kStrategyOfTrace)},
+      {column::kPrice, first.is_full ? column::kPrice : fmt::format("coalesce(px, {}({}, idx))", kBarClose, data_id)},
+      {column::kStrategyHash, column::kStrategyHash},
+      {column::kMetadata, column::kMetadata}};
   columns.from = read_parquet_sql(files, is_one_run ? "" : ", filename = true");
   // A few ranges let DuckDB leave out row groups; more of them are a join.
   constexpr size_t kFewRanges = 16;
   std::vector<std::string> ranges;
   for (const TraceRange& range : packs.front().ranges) {
-    ranges.push_back(packs.front().ranges.size() > kFewRanges
-                         ? fmt::format("[{}, {}]", range.first, range.last + 1)
-                         : range.first == range.last
-                               ? fmt::format("trace_id = {}", range.first)
-                               : fmt::format("trace_id BETWEEN {} AND {}", range.first, range.last));
+    ranges.push_back(packs.front().ranges.size() > kFewRanges ? fmt::format("[{}, {}]", range.first, range.last + 1)
+                     : range.first == range.last              ? fmt::format("trace_id = {}", range.first)
+                                                 : fmt::format("trace_id BETWEEN {} AND {}", range.first, range.last));
   }
   if (ranges.size() > kFewRanges) {
-    columns.from += fmt::format(
-        " WHERE trace_id IN (SELECT unnest(range(r[1], r[2])) FROM (SELECT unnest([{}]) AS r))", join_sql(ranges, ", "));
+    columns.from += fmt::format(" WHERE trace_id IN (SELECT unnest(range(r[1], r[2])) FROM (SELECT unnest([{}]) AS r))",
+                                join_sql(ranges, ", "));
   } else if (!ranges.empty()) {
     columns.from += " WHERE " + join_sql(ranges, " OR ");
   }

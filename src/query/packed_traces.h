@@ -59,7 +59,7 @@ struct PackedRows {
 class PackedTraces : public std::enable_shared_from_this<PackedTraces> {
  public:
   struct Place {
-    std::string store_path;                 // absolute
+    std::string store_path;                  // absolute
     std::optional<std::string> confined_to;  // bars elsewhere are not read
     std::vector<RunLocation> runs;           // of the store, with the paths that messages show
   };
@@ -134,7 +134,7 @@ class PackedTraces : public std::enable_shared_from_this<PackedTraces> {
 // the pack's own (those of the view, see sql_views.h).
 struct PackedColumns {
   SignalKind kind = SignalKind::number;
-  std::string run_id, trace_path;  // VARCHAR
+  std::string run_id, trace_path;         // VARCHAR
   std::map<std::string, std::string> of;  // column of a trace -> expression
   std::string from;                       // FROM ... [WHERE ...]
 };

@@ -228,9 +228,8 @@ Result<QueryPaths::File> QueryPaths::check_file(const std::string& path, const s
     return File{.path = real, .run_id = "", .trace_path = std::nullopt};
   }
   const std::string first = real.substr(inside.size(), real.find('/', inside.size()) - inside.size());
-  return File{.path = real,
-              .run_id = is_run(first, Names::literal) ? first : std::string(),
-              .trace_path = std::nullopt};
+  return File{
+      .path = real, .run_id = is_run(first, Names::literal) ? first : std::string(), .trace_path = std::nullopt};
 }
 
 Result<QueryPaths::File> QueryPaths::find_file(const std::string& path) const {

@@ -193,8 +193,8 @@ std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool i
     none += ", CAST(NULL AS BIGINT) AS signalbook_place, CAST(NULL AS BIGINT) AS signalbook_row";
     names += std::string(", ") + kOrder;
     select += std::string(", ") + kOrder;
-    more += fmt::format(", ({}])[CAST(file_index AS BIGINT) + 1] AS signalbook_place, file_row_number AS signalbook_row",
-                        places);
+    more += fmt::format(
+        ", ({}])[CAST(file_index AS BIGINT) + 1] AS signalbook_place, file_row_number AS signalbook_row", places);
   }
   // Whether a file has a column is known only when it is opened: the empty part brings those that are missing.
   return fmt::format(
@@ -226,7 +226,8 @@ std::string TraceReader::pack_select(const PackedRows& pack, const std::vector<T
   if (wanted.filename) select += ", signalbook_filename";
   if (wanted.order) select += std::string(", ") + kOrder;
   return fmt::format(
-      "SELECT {0} FROM (SELECT *, file_row_number AS signalbook_row FROM {1}) JOIN (VALUES {2}) asked(signalbook_trace, "
+      "SELECT {0} FROM (SELECT *, file_row_number AS signalbook_row FROM {1}) JOIN (VALUES {2}) "
+      "asked(signalbook_trace, "
       "{3}, signalbook_place{4}) ON trace_id = signalbook_trace ORDER BY {5}",
       select, of_pack.from, places, kOrdinal, wanted.filename ? ", signalbook_filename" : "", kOrder);
 }

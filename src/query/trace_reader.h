@@ -23,11 +23,12 @@ namespace signalbook {
 class TraceReader {
  public:
   using IndexFile = std::function<std::string(const std::string& run_id)>;
-  // `packed` has opened the packs of these runs. `index_file`: by what name DuckDB opens the index of a run. `left_out`: runs that cannot be read, and why. A path
-  // into one of them is an error.
+  // `packed` has opened the packs of these runs. `index_file`: by what name DuckDB opens the index of a run.
+  // `left_out`: runs that cannot be read, and why. A path into one of them is an error.
   static Result<std::shared_ptr<const TraceReader>> open(
-      FileSystem& files, QueryPaths paths, std::shared_ptr<const PackedTraces> packed, const std::string& store_path, const std::vector<RunLocation>& runs,
-      const IndexFile& index_file, std::map<std::string, Status> left_out, Connection& connection);
+      FileSystem& files, QueryPaths paths, std::shared_ptr<const PackedTraces> packed, const std::string& store_path,
+      const std::vector<RunLocation>& runs, const IndexFile& index_file, std::map<std::string, Status> left_out,
+      Connection& connection);
 
   // The columns that a statement does not use that has no other words than these (StatementNames::words).
   std::set<std::string> unused_columns(const std::optional<std::set<std::string>>& words) const;
@@ -50,8 +51,7 @@ class TraceReader {
         packed_(std::move(packed)),
         store_path_(std::move(store_path)),
         left_out_(std::move(left_out)) {}
-  Status find_columns(const std::vector<RunLocation>& runs, const IndexFile& index_file,
-                      Connection& connection);
+  Status find_columns(const std::vector<RunLocation>& runs, const IndexFile& index_file, Connection& connection);
   Result<std::vector<TraceFile>> find_files(Connection& connection, const std::vector<RowReader::Paths>& rows) const;
   Result<RowReader::Select> select(Connection& connection, const std::vector<RowReader::Paths>& rows,
                                    Wanted wanted) const;

@@ -34,10 +34,10 @@ enum Parameter : size_t {
 };
 
 std::vector<ListFunction::Parameter> parameters() {
-  return {{"run_id", ColumnType::text},       {"trace_path", ColumnType::text},  {"strategy_id", ColumnType::text},
-          {"data_id", ColumnType::text},      {"bar_count", ColumnType::int64},  {"change_count", ColumnType::int64},
-          {"file_size", ColumnType::int64},   {"file_sha256", ColumnType::bytes}, {"pack", ColumnType::text},
-          {"row_start", ColumnType::int64},   {"trace_hash", ColumnType::bytes}, {"part", ColumnType::int64},
+  return {{"run_id", ColumnType::text},     {"trace_path", ColumnType::text},   {"strategy_id", ColumnType::text},
+          {"data_id", ColumnType::text},    {"bar_count", ColumnType::int64},   {"change_count", ColumnType::int64},
+          {"file_size", ColumnType::int64}, {"file_sha256", ColumnType::bytes}, {"pack", ColumnType::text},
+          {"row_start", ColumnType::int64}, {"trace_hash", ColumnType::bytes},  {"part", ColumnType::int64},
           {"cost_bps", ColumnType::real}};
 }
 
@@ -162,8 +162,7 @@ Result<std::shared_ptr<const TradePrices>> TradeReader::prices_of(const std::str
 
 Result<Table> TradeReader::trades_of(const Call& call) {
   SB_ASSIGN_OR_RETURN(TraceStorage* const traces, traces_of(call.run_path));
-  const std::string path =
-      join_path(call.run_path, call.row.is_packed() ? call.row.pack : call.row.trace_path);
+  const std::string path = join_path(call.run_path, call.row.is_packed() ? call.row.pack : call.row.trace_path);
   SB_RETURN_IF_ERROR(check_place(path));
   const Result<Trace> trace = traces->read(call.row);
   SB_RETURN_IF_ERROR(trace.status());

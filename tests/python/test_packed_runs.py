@@ -88,7 +88,9 @@ def test_a_pattern_names_the_traces_whose_paths_match(layout, stores, signalbook
         for source in [f"read_parquet('{pattern}', union_by_name = true)", f"'{pattern}'"]:
             found = ask(signalbook, stores[layout], f"SELECT {as_text(COLUMNS)} FROM {source}")
             assert found == expected, (pattern, source)
-        names = ask(signalbook, stores[layout], f"SELECT DISTINCT filename FROM read_parquet('{pattern}', filename = true)")
+        names = ask(
+            signalbook, stores[layout], f"SELECT DISTINCT filename FROM read_parquet('{pattern}', filename = true)"
+        )
         assert names == [(str(stores[layout] / f.relative_to(stores["files"])),) for f in files], pattern
     assert total > 30
 
@@ -140,7 +142,10 @@ def test_questions_have_one_answer(layout, stores, signalbook):
             ours, theirs = (
                 signalbook("sql", sql, "--format", "json", cwd=stores[name] / cwd) for name in (layout, "files")
             )
-            assert theirs.code == 0 and theirs.out.count("{") >= 1 or "components" in sql or "metrics" in sql, (sql, theirs)
+            assert theirs.code == 0 and theirs.out.count("{") >= 1 or "components" in sql or "metrics" in sql, (
+                sql,
+                theirs,
+            )
             assert (ours.code, ours.out) == (theirs.code, theirs.out), (sql, cwd)
 
 
@@ -236,7 +241,9 @@ def test_bars_that_are_missing_are_an_error_where_they_are_asked_for(packed):
             for sql in [f"SELECT max({column}) FROM {source}", f"SELECT count(*) FROM {source} WHERE {column} IS NULL"]:
                 outcome = packed.signalbook("sql", sql, cwd=packed.store)
                 assert outcome.code == 3 and bars.name in outcome.err and "missing" in outcome.err, (sql, outcome)
-    (row,) = packed.signalbook.query("SELECT count(*) AS n, sum(val) AS v, max(strat) AS s FROM traces", cwd=packed.store)
+    (row,) = packed.signalbook.query(
+        "SELECT count(*) AS n, sum(val) AS v, max(strat) AS s FROM traces", cwd=packed.store
+    )
     assert row["n"] > 100 and row["s"] == "strategy_9"
 
 
@@ -271,7 +278,9 @@ def test_stock_duckdb_joins_packs_with_index_and_bars(stores):
         JOIN 'bars/*.parquet' b ON b.data_id = i.data_id AND b.idx = p.idx"""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    found = connection.execute(sql.replace("'run_1", f"'{stores['packed']}/run_1").replace("'bars", f"'{stores['packed']}/bars"))
+    found = connection.execute(
+        sql.replace("'run_1", f"'{stores['packed']}/run_1").replace("'bars", f"'{stores['packed']}/bars")
+    )
     rows = found.fetchall()
     files = sorted(stores["files"].glob("run_1/traces/*/signals/*/*.parquet"))
     assert sorted(rows, key=str) == rows_of_files(stores["files"], files) and len(rows) > 10
