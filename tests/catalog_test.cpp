@@ -163,7 +163,7 @@ TEST(Catalog, IsMadeForManyRunsOnlyAndMayBeDeletedOrDamaged) {
   ASSERT_TRUE(fs::exists(store.catalog_path() + "/manifest.json"));
 
   const auto damage = {std::string(), std::string("{"), std::string("{}"), std::string(R"({"format_version": 99})"),
-                       std::string(R"({"format_version":1,"generation":1,"segments":[{}],"left_out":{}})")};
+                       std::string(R"({"format_version":2,"generation":1,"segments":[{}],"left_out":{}})")};
   for (const std::string& text : damage) {
     std::ofstream(store.catalog_path() + "/manifest.json") << text;
     store.check("manifest " + text);

@@ -747,15 +747,19 @@ TEST_F(SqlLateralTest, AStreamOutlivesTheEngine) {
 // ---- The reader of rows, by itself ----------------------------------------------------------------------------------
 
 // A row reader over made-up rows: path 'n' has n rows; each row i has the text "n/i".
-std::shared_ptr<Connection> connection_with_reader(std::function<Result<std::string>(size_t)> select_of_count) {
+std::shared_ptr<Connection> connection_with_reader(std::function<Result<std::string>(size_t)> select_of_count,
+                                                   const std::vector<int64_t>& row_counts = {}) {
   const Result<std::shared_ptr<Database>> database = Database::open({});
   EXPECT_TRUE(database.ok());
   Result<std::shared_ptr<Connection>> connection = (*database)->connect();
   RowReader reader;
   reader.columns = {{"i", "BIGINT"}, {"t", "VARCHAR"}, {"l", "VARCHAR[]"}};
-  reader.select = [select_of_count](Connection&, const std::vector<RowReader::Paths>& rows) -> Result<std::string> {
-    if (select_of_count) return select_of_count(rows.size());
+  reader.select = [=](Connection&, const std::vector<RowReader::Paths>& rows) -> Result<RowReader::Select> {
     std::string sql;
+    if (select_of_count) {
+      SB_ASSIGN_OR_RETURN(sql, select_of_count(rows.size()));
+      return RowReader::Select{.sql = sql, .row_counts = row_counts};
+    }
     for (size_t row = 0; row < rows.size(); ++row) {
       for (const std::string& path : rows[row]) {
         sql += (sql.empty() ? "" : " UNION ALL ") + std::string("SELECT ") + std::to_string(row) +
@@ -763,7 +767,7 @@ std::shared_ptr<Connection> connection_with_reader(std::function<Result<std::str
                path + "', NULL] END FROM range(" + path + ") r(i)";
       }
     }
-    return sql;
+    return RowReader::Select{.sql = sql, .row_counts = row_counts};
   };
   reader.refuse = [](Connection&, const std::vector<RowReader::Paths>&, const std::string& column) {
     return Status::invalid("no " + column);
@@ -832,6 +836,20 @@ TEST(RowReader, SaysWhatIsWrong) {
     EXPECT_TRUE(answer.starts_with("error") && contains(answer, c.message)) << answer;
     EXPECT_EQ(first_cell(*connection, "SELECT 'fine'"), "fine");
   }
+}
+
+TEST(RowReader, MissesRowsThatMustBeThere) {
+  const auto three_and_one = [](size_t) {
+    return std::string("SELECT unnest([0, 0, 0, 1])::BIGINT, 1::BIGINT, '', ['']");
+  };
+  const auto answer = [&](const std::vector<int64_t>& row_counts) {
+    const std::shared_ptr<Connection> connection = connection_with_reader(three_and_one, row_counts);
+    return first_cell(*connection, "SELECT sum(len(rows(p)))::VARCHAR FROM (VALUES ('a'), ('b')) s(p)");
+  };
+  for (const std::vector<int64_t>& right : {std::vector<int64_t>{}, {3, 1}, {-1, 1}, {3, -1}})
+    EXPECT_EQ(answer(right), "4");
+  EXPECT_TRUE(contains(answer({4, 1}), "read_parquet('a'): 3 rows, 4 were recorded")) << answer({4, 1});
+  EXPECT_TRUE(contains(answer({3, 0}), "read_parquet('b'): 1 rows, 0 were recorded")) << answer({3, 0});
 }
 
 // ---- Opened up ------------------------------------------------------------------------------------------------------

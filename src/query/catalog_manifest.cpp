@@ -6,7 +6,8 @@ namespace signalbook {
 
 namespace {
 
-constexpr int64_t kManifestVersion = 1;
+// 2: where traces lie in packs.
+constexpr int64_t kManifestVersion = 2;
 
 // ---- Writing --------------------------------------------------------------------------------------------------------
 

@@ -125,6 +125,7 @@ class DuckDbConnection : public Connection {
   Parsed parse(const std::string& sql) override;
   Status add_row_reader(const std::string& name, RowReader reader) override;
   Status add_list_function(const std::string& name, ListFunction function) override;
+  Status add_value_function(const std::string& name, ValueFunction function) override;
 
  private:
   duckdb_database database_;
@@ -220,9 +221,9 @@ Status append_files(const RowReaderState& state, const std::vector<RowReader::Pa
   const RowReader& reader = *state.reader;
   DuckDbConnection connection(state.database);
   if (!connection.is_open()) return Status::io_error("DuckDB gives no connection");
-  SB_ASSIGN_OR_RETURN(const std::string sql, reader.select(connection, rows));
+  SB_ASSIGN_OR_RETURN(const RowReader::Select select, reader.select(connection, rows));
   QueryResult result;
-  if (duckdb_query(connection.get(), sql.c_str(), result.get()) != DuckDBSuccess) {
+  if (duckdb_query(connection.get(), select.sql.c_str(), result.get()) != DuckDBSuccess) {
     const std::string message = text_of(duckdb_result_error(result.get()));
     return duckdb_error(message.substr(0, message.find("\n\nLINE ")));  // a place in a text that the user did not write
   }
@@ -234,6 +235,12 @@ Status append_files(const RowReaderState& state, const std::vector<RowReader::Pa
     const Status appended = append_rows(chunk, entries, output);
     duckdb_destroy_data_chunk(&chunk);
     SB_RETURN_IF_ERROR(appended);
+  }
+  for (size_t row = 0; row < select.row_counts.size(); ++row) {
+    const int64_t expected_rows = select.row_counts[row];
+    if (expected_rows < 0 || entries[row].length == static_cast<uint64_t>(expected_rows)) continue;
+    return Status::damaged(fmt::format("read_parquet('{}'): {} rows, {} were recorded; `signalbook verify` tells more",
+                                       rows[row].front(), entries[row].length, expected_rows));
   }
   return Status();
 }
@@ -253,7 +260,7 @@ Status read_rows(const RowReaderState& state, duckdb_data_chunk input, duckdb_ve
 void call_row_reader(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
   const auto& state = *static_cast<const RowReaderState*>(duckdb_scalar_function_get_extra_info(info));
   const Status status = read_rows(state, input, output);
-  if (!status.ok()) duckdb_scalar_function_set_error(info, status.message().c_str());
+  if (!status.ok()) duckdb_scalar_function_set_error(info, function_error(status).c_str());
 }
 
 // A type by its name, as DuckDB's DESCRIBE writes it: that of a NULL of it.
@@ -377,6 +384,71 @@ Status write_lists(const ListFunction& function, duckdb_data_chunk input, duckdb
 void call_list_function(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
   const auto& function = *static_cast<const ListFunction*>(duckdb_scalar_function_get_extra_info(info));
   const Status status = write_lists(function, input, output);
+  if (!status.ok()) duckdb_scalar_function_set_error(info, function_error(status).c_str());
+}
+
+// ---- Functions of ours that give values -----------------------------------------------------------------------------
+
+// The texts of a vector.
+std::vector<std::string_view> texts_of(duckdb_vector vector, idx_t count) {
+  auto* const texts = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector));
+  std::vector<std::string_view> views(count);
+  for (idx_t row = 0; row < count; ++row) {
+    views[row] = {duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row])};
+  }
+  return views;
+}
+
+Result<ValueFunction::Calls> read_value_calls(duckdb_data_chunk input, const std::vector<ColumnType>& parameters) {
+  ValueFunction::Calls calls = {.count = duckdb_data_chunk_get_size(input), .columns = {}};
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    duckdb_vector vector = duckdb_data_chunk_get_vector(input, i);
+    uint64_t* const validity = duckdb_vector_get_validity(vector);
+    for (idx_t row = 0; validity != nullptr && row < calls.count; ++row) {
+      if (!duckdb_validity_row_is_valid(validity, row)) return Status::damaged("a row of a pack holds a NULL");
+    }
+    ValueFunction::Calls::Column& column = calls.columns.emplace_back();
+    if (parameters[i] == ColumnType::text) {
+      column.texts = texts_of(vector, calls.count);
+    } else {
+      column.integers = {static_cast<const int64_t*>(duckdb_vector_get_data(vector)), calls.count};
+    }
+  }
+  return calls;
+}
+
+// Neighbours are often the same text: it is written once, and the rows refer to it.
+void write_texts(const std::vector<std::string_view>& texts, duckdb_vector output) {
+  duckdb_selection_vector places = duckdb_create_selection_vector(texts.size());
+  sel_t* const numbers = duckdb_selection_vector_get_data_ptr(places);
+  sel_t count = 0;
+  for (size_t row = 0; row < texts.size(); ++row) {
+    const bool is_new = row == 0 || texts[row].data() != texts[row - 1].data() || texts[row] != texts[row - 1];
+    if (is_new) duckdb_vector_assign_string_element_len(output, count++, texts[row].data(), texts[row].size());
+    numbers[row] = count - 1;
+  }
+  if (count < texts.size()) duckdb_slice_vector(output, places, texts.size());
+  duckdb_destroy_selection_vector(places);
+}
+
+Status write_values(const ValueFunction& function, duckdb_data_chunk input, duckdb_vector output) {
+  SB_ASSIGN_OR_RETURN(const ValueFunction::Calls calls, read_value_calls(input, function.parameters));
+  ValueFunction::Values values;
+  if (function.result == ColumnType::text) {
+    values.texts.resize(calls.count);
+  } else if (function.result == ColumnType::real) {
+    values.reals = {static_cast<double*>(duckdb_vector_get_data(output)), calls.count};
+  } else {
+    values.integers = {static_cast<int64_t*>(duckdb_vector_get_data(output)), calls.count};
+  }
+  SB_RETURN_IF_ERROR(function.values(calls, values));
+  if (function.result == ColumnType::text) write_texts(values.texts, output);
+  return Status();
+}
+
+void call_value_function(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
+  const auto& function = *static_cast<const ValueFunction*>(duckdb_scalar_function_get_extra_info(info));
+  const Status status = write_values(function, input, output);
   if (!status.ok()) duckdb_scalar_function_set_error(info, function_error(status).c_str());
 }
 
@@ -648,6 +720,31 @@ Status DuckDbConnection::add_list_function(const std::string& name, ListFunction
   const duckdb_state registered = duckdb_register_scalar_function(get(), made);
   duckdb_destroy_scalar_function(&made);
   duckdb_destroy_logical_type(&rows);
+  return registered == DuckDBSuccess ? Status() : Status::io_error("DuckDB does not take the function " + name);
+}
+
+Status DuckDbConnection::add_value_function(const std::string& name, ValueFunction function) {
+  duckdb_scalar_function made = duckdb_create_scalar_function();
+  duckdb_scalar_function_set_name(made, name.c_str());
+  for (const ColumnType parameter : function.parameters) {
+    duckdb_logical_type type =
+        duckdb_create_logical_type(parameter == ColumnType::text ? DUCKDB_TYPE_VARCHAR : DUCKDB_TYPE_BIGINT);
+    duckdb_scalar_function_add_parameter(made, type);
+    duckdb_destroy_logical_type(&type);
+  }
+  duckdb_logical_type result =
+      duckdb_create_logical_type(function.result == ColumnType::text        ? DUCKDB_TYPE_VARCHAR
+                                 : function.result == ColumnType::real      ? DUCKDB_TYPE_DOUBLE
+                                 : function.result == ColumnType::timestamp ? DUCKDB_TYPE_TIMESTAMP_TZ
+                                                                            : DUCKDB_TYPE_BIGINT);
+  duckdb_scalar_function_set_return_type(made, result);
+  duckdb_destroy_logical_type(&result);
+  duckdb_scalar_function_set_function(made, call_value_function);
+  duckdb_scalar_function_set_special_handling(made);  // a NULL is damage
+  duckdb_scalar_function_set_extra_info(made, new ValueFunction(std::move(function)),
+                                        [](void* state) { delete static_cast<ValueFunction*>(state); });
+  const duckdb_state registered = duckdb_register_scalar_function(get(), made);
+  duckdb_destroy_scalar_function(&made);
   return registered == DuckDBSuccess ? Status() : Status::io_error("DuckDB does not take the function " + name);
 }
 

@@ -3,7 +3,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -33,7 +35,11 @@ struct RowReader {
   // A SELECT for what these rows name: an ordinal (BIGINT, which of the rows) and then the columns, in their order; any
   // column beyond them is one that the files have and the reader does not give. The rows of an ordinal stand together.
   // Called from any thread, with a connection of its own.
-  std::function<Result<std::string>(Connection& connection, const std::vector<Paths>& rows)> select;
+  struct Select {
+    std::string sql;
+    std::vector<int64_t> row_counts;  // by ordinal, where it is known how many rows there must be; -1 where not
+  };
+  std::function<Result<Select>(Connection& connection, const std::vector<Paths>& rows)> select;
   // Why the result of that SELECT has such a column.
   std::function<Status(Connection& connection, const std::vector<Paths>& rows, const std::string& column)> refuse;
 };
@@ -52,6 +58,29 @@ struct ListFunction {
   // Gives the lists of some calls, a row of `calls` each, one list after the other. What has been given is in memory
   // until all are. Called from any thread.
   std::function<Status(const Table& calls, const Give& give)> rows;
+};
+
+// A function that gives a value for each row that it is called with. What it is called with is never NULL.
+struct ValueFunction {
+  std::vector<ColumnType> parameters;     // int64 or text
+  ColumnType result = ColumnType::int64;  // int64, real, text or timestamp
+
+  struct Calls {
+    struct Column {
+      std::span<const int64_t> integers;
+      std::vector<std::string_view> texts;
+    };
+    size_t count = 0;
+    std::vector<Column> columns;
+  };
+  struct Values {  // one a call: of these the one that fits the result
+    std::span<int64_t> integers;
+    std::span<double> reals;
+    std::vector<std::string_view> texts;
+    std::vector<std::shared_ptr<const void>> owners;  // of these texts
+  };
+  // Called from any thread. The same arguments give the same value.
+  std::function<Status(const Calls& calls, Values& values)> values;
 };
 
 class Connection {
@@ -78,6 +107,7 @@ class Connection {
 
   // Makes name(parameters...), likewise.
   virtual Status add_list_function(const std::string& name, ListFunction function) = 0;
+  virtual Status add_value_function(const std::string& name, ValueFunction function) = 0;
 };
 
 class Database {

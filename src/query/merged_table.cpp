@@ -100,6 +100,9 @@ std::span<const ViewColumn> format_columns(RunTable table) {
                                                      {"aliases", "VARCHAR[]"},
                                                      {"file_size", "BIGINT"},
                                                      {"file_sha256", "BLOB"},
+                                                     {"pack", "VARCHAR"},
+                                                     {"row_start", "BIGINT"},
+                                                     {"row_count", "BIGINT"},
                                                      {"created_at", kTime}};
   static const std::vector<ViewColumn> components = {
       {"strategy_hash", "VARCHAR"},  {"strategy_digest", "BLOB"},    {"path", "VARCHAR"},

@@ -74,6 +74,18 @@ struct PathCalls::Rewriting {
     expected[i].name = name;
     return Status();
   }
+
+  // The same of a SELECT that may use any name. In a macro its parameters hide columns, even those of views: with
+  // filename := true the rows must be there before.
+  Status replace_call_by(size_t i, const std::string& rows) {
+    const auto hides_filename = [](const TableFunction::Option& option) {
+      return option.name == "filename" && !option.is_comparison;
+    };
+    const std::string kind = std::ranges::any_of(function(i).options, hides_filename) ? "TABLE" : "VIEW";
+    const std::string view = fmt::format("signalbook_rows_of_call_{}", i + 1);
+    SB_RETURN_IF_ERROR(connection.run("CREATE OR REPLACE TEMP " + kind + " " + view + " AS " + rows));
+    return replace_call(i, "SELECT * FROM " + view);
+  }
 };
 
 // read_parquet('results/*/strategy_index.parquet'): the view, which has run_id, short names and one type a column.
@@ -83,7 +95,7 @@ Result<bool> PathCalls::rewrite_indexes(Rewriting& rewriting, size_t i) {
   if (function.values.empty() || !function.is_plain_call || !options.refused.empty()) return false;
   for (const std::string& value : function.values) {
     SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument,
-                        rewriting.builder.path_argument(value));
+                        rewriting.builder.path_argument(value, rewriting.connection));
     if (!argument.has_value() || argument->kind == QueryPaths::Kind::files) return false;
   }
   SB_ASSIGN_OR_RETURN(const std::optional<std::string> select,
@@ -96,14 +108,40 @@ Result<bool> PathCalls::rewrite_indexes(Rewriting& rewriting, size_t i) {
                        is_index ? file::kStrategyIndex : file::kStrategyComponents,
                        quote_sql_name(*options.filename_column), *select);
   }
-  // In a macro its parameters hide columns, even those of views: with filename := true the rows must be there before.
-  const auto hides_filename = [](const TableFunction::Option& option) {
-    return option.name == "filename" && !option.is_comparison;
-  };
-  const std::string kind = std::ranges::any_of(function.options, hides_filename) ? "TABLE" : "VIEW";
-  const std::string view = fmt::format("signalbook_rows_of_call_{}", i + 1);
-  SB_RETURN_IF_ERROR(rewriting.connection.run("CREATE OR REPLACE TEMP " + kind + " " + view + " AS " + rows));
-  SB_RETURN_IF_ERROR(rewriting.replace_call(i, "SELECT * FROM " + view));
+  SB_RETURN_IF_ERROR(rewriting.replace_call_by(i, rows));
+  return true;
+}
+
+// read_parquet('traces/signals/*/*.parquet') where some of these traces lie in packs.
+Result<bool> PathCalls::rewrite_packed(Rewriting& rewriting, size_t i) {
+  const TableFunction& function = rewriting.function(i);
+  std::vector<std::string> files;
+  std::vector<PackedRows> packs;
+  for (const std::string& value : function.values) {
+    SB_ASSIGN_OR_RETURN(std::optional<ViewBuilder::PathArgument> argument,
+                        rewriting.builder.path_argument(value, rewriting.connection));
+    if (!argument.has_value()) {
+      files.push_back(value);
+      continue;
+    }
+    std::ranges::move(argument->files, std::back_inserter(files));
+    std::ranges::move(argument->packs, std::back_inserter(packs));
+  }
+  if (packs.empty()) return false;
+  const ParquetOptions options = read_options(function);
+  if (!options.refused.empty() || !function.is_plain_call) {
+    return Status::invalid(fmt::format(
+        "{} over traces in packs takes union_by_name, filename and hive_partitioning = false, and its name stands "
+        "without a schema{}: read the packs by their names in quotes, such as 'traces/SPY_5m/signals-00000.parquet'",
+        function.name, options.refused.empty() ? "" : "; it cannot do " + options.refused));
+  }
+  std::string rows = rewriting.builder.packed_rows_sql(packs, options.filename_column);
+  if (!files.empty()) {
+    std::string with = ", union_by_name = true";
+    if (options.filename_column.has_value()) with += ", filename = " + quote_sql_text(*options.filename_column);
+    rows = "SELECT * FROM " + read_parquet_sql(files, with) + " UNION ALL BY NAME " + rows;
+  }
+  SB_RETURN_IF_ERROR(rewriting.replace_call_by(i, rows));
   return true;
 }
 
@@ -120,12 +158,14 @@ Result<std::vector<RunLocation>> PathCalls::runs_of_columns(Rewriting& rewriting
   }
   for (const std::string& path : paths) {
     if (!path.ends_with(file::kStrategyIndex)) continue;
-    SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument, rewriting.builder.path_argument(path));
+    SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument,
+                        rewriting.builder.path_argument(path, rewriting.connection));
     if (!argument.has_value()) continue;
     bool is_new = false;
     for (const RunLocation& run : argument->runs) is_new = run_ids.insert(run.run_id).second || is_new;
     if (is_new) SB_RETURN_IF_ERROR(rewriting.builder.path_view(path, rewriting.connection).status());
   }
+  SB_RETURN_IF_ERROR(rewriting.builder.open_packs(rewriting.connection, run_ids));
   for (const auto& [run_id, why] : rewriting.builder.left_out()) run_ids.erase(run_id);
   std::vector<RunLocation> runs;
   std::ranges::copy_if(place_.all_runs, std::back_inserter(runs),
@@ -142,7 +182,7 @@ Result<std::string> PathCalls::rows_function(Rewriting& rewriting, const std::op
   std::shared_ptr<const TraceReader>& reader = readers_[key];
   if (reader == nullptr) {
     const auto index_file = [&](const std::string& run_id) { return rewriting.builder.index_file(run_id); };
-    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, place_.store_path, runs, index_file,
+    SB_ASSIGN_OR_RETURN(reader, TraceReader::open(files_, paths_, packed_, place_.store_path, runs, index_file,
                                                   rewriting.builder.left_out(), rewriting.connection));
   }
   std::set<std::string> unused;
@@ -187,7 +227,7 @@ Status PathCalls::rewrite_literals(Rewriting& rewriting, size_t i) {
   };
   for (const TextLiteral& literal : function.paths) {
     SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument,
-                        rewriting.builder.path_argument(literal.value));
+                        rewriting.builder.path_argument(literal.value, rewriting.connection));
     if (!argument.has_value()) continue;
     std::string list;
     for (const std::string& file : argument->files) list += (list.empty() ? "" : ", ") + quote_sql_text(file);
@@ -216,7 +256,10 @@ Result<std::string> PathCalls::rewrite(Connection& connection, ViewBuilder& buil
       continue;
     }
     if (reads_parquet(function)) {
-      SB_ASSIGN_OR_RETURN(const bool is_done, rewrite_indexes(rewriting, i));
+      SB_ASSIGN_OR_RETURN(bool is_done, rewrite_indexes(rewriting, i));
+      if (!is_done) {
+        SB_ASSIGN_OR_RETURN(is_done, rewrite_packed(rewriting, i));
+      }
       if (is_done) continue;
     }
     SB_RETURN_IF_ERROR(rewrite_literals(rewriting, i));

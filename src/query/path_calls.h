@@ -19,8 +19,8 @@
 namespace signalbook {
 
 // Gives the calls of a statement that read files what their paths mean. As little of the text changes as can be:
-// - read_parquet(t.trace_path), which DuckDB does not have, and calls that name indexes get another function's name, a
-//   macro made for them; their arguments stay;
+// - read_parquet(t.trace_path), which DuckDB does not have, and calls that name indexes or traces in packs get another
+//   function's name, a macro made for them; their arguments stay;
 // - in other calls the files take the place of the literals;
 // - a statement without such calls stays as it is.
 class PathCalls {
@@ -32,8 +32,8 @@ class PathCalls {
     bool confined = true;  // else a macro of the user's may use columns that a statement does not name
   };
 
-  PathCalls(FileSystem& files, Place place, QueryPaths paths)
-      : files_(files), place_(std::move(place)), paths_(std::move(paths)) {}
+  PathCalls(FileSystem& files, Place place, QueryPaths paths, std::shared_ptr<const PackedTraces> packed)
+      : files_(files), place_(std::move(place)), paths_(std::move(paths)), packed_(std::move(packed)) {}
 
   // The statement to run in place of this one, on `connection`.
   Result<std::string> rewrite(Connection& connection, ViewBuilder& builder, const std::string& statement,
@@ -48,6 +48,7 @@ class PathCalls {
   struct Rewriting;  // of one statement
 
   Result<bool> rewrite_indexes(Rewriting& rewriting, size_t i);
+  Result<bool> rewrite_packed(Rewriting& rewriting, size_t i);
   Status rewrite_columns(Rewriting& rewriting, size_t i);
   Status rewrite_literals(Rewriting& rewriting, size_t i);
   Result<std::vector<RunLocation>> runs_of_columns(Rewriting& rewriting);
@@ -56,6 +57,7 @@ class PathCalls {
   FileSystem& files_;
   Place place_;
   QueryPaths paths_;
+  std::shared_ptr<const PackedTraces> packed_;
   std::map<std::string, std::shared_ptr<const TraceReader>> readers_;  // by their runs
   std::map<std::string, std::string> rows_functions_;                  // by their runs and columns
 };

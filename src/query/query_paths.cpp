@@ -126,6 +126,9 @@ std::optional<QueryPaths::Meaning> QueryPaths::resolve(const std::string& path) 
   for (const RunLocation& run : place_.all_runs) {
     if (parts.size() < 2 || !matches(parts[0], run.run_id)) continue;
     const std::string directory = join_path(place_.store_path, run.run_id);
+    const bool may_be_trace =
+        !is_index && !is_components && (parts[1] == "**" || matches(parts[1], file::kTracesDirectory));
+    if (may_be_trace) meaning.in_runs.push_back({.run_id = run.run_id, .pattern = join_parts(parts, 1)});
     if (is_index) {
       meaning.run_ids.push_back(run.run_id);
     } else if (has_match(directory, parts, 1)) {  // DuckDB refuses a list in which one pattern finds nothing
@@ -154,7 +157,8 @@ Result<std::vector<std::string>> QueryPaths::candidates(const std::string& path)
   const auto add = [&](const std::string& candidate) -> Status {
     SB_ASSIGN_OR_RETURN(const bool is_file, files_.file_exists(candidate));
     SB_ASSIGN_OR_RETURN(const bool is_directory, files_.directory_exists(candidate));
-    if (is_file || is_directory) found.push_back(candidate);
+    SB_ASSIGN_OR_RETURN(const std::optional<File> packed, find_packed(candidate));
+    if (is_file || is_directory || packed.has_value()) found.push_back(candidate);
     return Status();
   };
   const auto add_of_run = [&](std::vector<std::string> in_run) -> Status {
@@ -182,6 +186,21 @@ Result<std::vector<std::string>> QueryPaths::candidates(const std::string& path)
   return found;
 }
 
+// The trace in a pack that a path means.
+Result<std::optional<QueryPaths::File>> QueryPaths::find_packed(const std::string& absolute) const {
+  const std::string normal = std::filesystem::path(absolute).lexically_normal().string();
+  for (const std::string& store : {place_.store_path, place_.shown_store_path}) {
+    if (!normal.starts_with(store + "/")) continue;
+    const std::string in_store = normal.substr(store.size() + 1);
+    const size_t end = in_store.find('/');
+    if (end == std::string::npos || !is_run(in_store.substr(0, end), Names::literal)) continue;
+    File file = {.path = normal, .run_id = in_store.substr(0, end), .trace_path = in_store.substr(end + 1)};
+    SB_ASSIGN_OR_RETURN(const bool is_packed, place_.is_packed(file.run_id, *file.trace_path));
+    if (is_packed) return std::optional(std::move(file));
+  }
+  return std::optional<File>();
+}
+
 // That a file is there, and inside the store.
 Result<QueryPaths::File> QueryPaths::check_file(const std::string& path, const std::string& found) const {
   const std::string inside = place_.store_path + "/";
@@ -191,6 +210,8 @@ Result<QueryPaths::File> QueryPaths::check_file(const std::string& path, const s
   if (!may_be_outside && !normal.starts_with(inside) && !normal.starts_with(place_.shown_store_path + "/")) {
     return outside;  // whether it is there or not
   }
+  SB_ASSIGN_OR_RETURN(std::optional<File> packed, find_packed(found));
+  if (packed.has_value()) return *std::move(packed);
   SB_ASSIGN_OR_RETURN(const bool is_directory, files_.directory_exists(found));
   if (is_directory) return Status::invalid("is a directory; a column names files, one by one");
   SB_ASSIGN_OR_RETURN(const bool exists, files_.file_exists(found));
@@ -204,10 +225,11 @@ Result<QueryPaths::File> QueryPaths::check_file(const std::string& path, const s
   SB_ASSIGN_OR_RETURN(const std::string real, files_.absolute_path(found));
   if (!real.starts_with(inside)) {
     if (!may_be_outside) return outside;
-    return File{.path = real, .run_id = ""};
+    return File{.path = real, .run_id = "", .trace_path = std::nullopt};
   }
   const std::string first = real.substr(inside.size(), real.find('/', inside.size()) - inside.size());
-  return File{.path = real, .run_id = is_run(first, Names::literal) ? first : std::string()};
+  return File{
+      .path = real, .run_id = is_run(first, Names::literal) ? first : std::string(), .trace_path = std::nullopt};
 }
 
 Result<QueryPaths::File> QueryPaths::find_file(const std::string& path) const {

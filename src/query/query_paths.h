@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ class QueryPaths {
     std::optional<std::string> run_id;  // of a scope that is one run
     std::vector<RunLocation> all_runs;
     bool confined = true;  // a file outside the store may not be read
+    // Whether a pack of a run has the trace of this path (from the run), which then is no file.
+    std::function<Result<bool>(const std::string& run_id, const std::string& trace_path)> is_packed;
   };
 
   // A path in the text of a query may be a pattern, and stands for all that matches.
@@ -31,11 +34,15 @@ class QueryPaths {
     components,  // likewise their strategy_components.parquet
     files,       // any others
   };
+  struct InRun {
+    std::string run_id, pattern;
+  };
   struct Meaning {
     Kind kind = Kind::files;
     std::vector<std::string> run_ids;          // of indexes, or of runs that have components
     std::vector<std::string> patterns;         // of all but indexes: absolute, as DuckDB's globs
     std::vector<std::string> pattern_run_ids;  // the run each pattern is of; empty for a file of no run
+    std::vector<InRun> in_runs;                // where a path may name traces: in each run that it may be of
   };
 
   QueryPaths(FileSystem& files, Place place) : files_(files), place_(std::move(place)) {}
@@ -50,6 +57,8 @@ class QueryPaths {
   struct File {
     std::string path;    // absolute, without links
     std::string run_id;  // empty for a file of no run
+    // Where a pack has it: from the run, as the index names it; then there is no such file.
+    std::optional<std::string> trace_path;
   };
   Result<File> find_file(const std::string& path) const;
 
@@ -60,6 +69,7 @@ class QueryPaths {
   std::optional<std::string> absolute_in_store(const std::string& path) const;
   bool has_match(const std::string& directory, const std::vector<std::string>& parts, size_t i) const;
   Result<std::vector<std::string>> candidates(const std::string& path) const;
+  Result<std::optional<File>> find_packed(const std::string& absolute) const;
   Result<File> check_file(const std::string& path, const std::string& found) const;
 
   FileSystem& files_;

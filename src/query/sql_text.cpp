@@ -31,6 +31,12 @@ std::string join_sql(std::span<const std::string> parts, std::string_view separa
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
+std::string quoted_sql_list(std::span<const std::string> texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + quote_sql_text(text);
+  return list;
+}
+
 std::string escape_glob(std::string_view path) {
   std::string escaped;
   for (const char c : path) {
@@ -44,9 +50,7 @@ std::string escape_glob(std::string_view path) {
 }
 
 std::string read_parquet_sql(std::span<const std::string> patterns, std::string_view options) {
-  std::string list;
-  for (const std::string& pattern : patterns) list += (list.empty() ? "" : ", ") + quote_sql_text(pattern);
-  return "read_parquet([" + list + "], hive_partitioning = false" + std::string(options) + ")";
+  return "read_parquet([" + quoted_sql_list(patterns) + "], hive_partitioning = false" + std::string(options) + ")";
 }
 
 std::string run_id_of_file(const std::string& store_directory, const std::string& filename_column) {

@@ -13,6 +13,7 @@ std::string quote_sql_text(std::string_view text);  // it's -> 'it''s'
 std::string quote_sql_name(std::string_view name);  // a"b -> "a""b"
 std::string cast_sql(const std::string& expression, const std::string& type);
 std::string join_sql(std::span<const std::string> parts, std::string_view separator);
+std::string quoted_sql_list(std::span<const std::string> texts);  // 'a', 'b'
 // A path that a glob matches literally: * ? [ stand for themselves.
 std::string escape_glob(std::string_view path);
 // read_parquet over a list, with no surprise from a directory that is named year=2024. `options` begins with a comma.

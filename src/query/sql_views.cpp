@@ -45,6 +45,16 @@ std::string trace_source_sql(const std::string& store_directory, const TraceSour
   return "SELECT " + join_sql(columns, ", ") + " FROM " + read_parquet_sql(source.patterns, options);
 }
 
+std::string packed_source_sql(const PackedColumns& packs) {
+  std::vector<std::string> columns = {packs.run_id + " AS run_id"};
+  for (const TraceColumn& c : kTraceColumns) {
+    const bool is_label = packs.kind == SignalKind::label && std::string_view(c.name) == column::kValue;
+    columns.push_back(cast_sql(is_label ? "NULL" : packs.of.at(c.name), c.type) + " AS " + c.name);
+  }
+  columns.push_back(cast_sql(packs.kind == SignalKind::label ? column::kValue : "NULL", "VARCHAR") + " AS label");
+  return "SELECT " + join_sql(columns, ", ") + " FROM " + packs.from;
+}
+
 }  // namespace
 
 const std::vector<ViewColumn>& trace_columns() {
@@ -56,9 +66,11 @@ const std::vector<ViewColumn>& trace_columns() {
   return columns;
 }
 
-std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources) {
+std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources,
+                       std::span<const PackedColumns> packs) {
   std::vector<std::string> branches;
   for (const TraceSource& source : sources) branches.push_back(trace_source_sql(store_directory, source));
+  for (const PackedColumns& columns : packs) branches.push_back(packed_source_sql(columns));
   if (!branches.empty()) return join_sql(branches, " UNION ALL ");
   std::vector<std::string> columns = {cast_sql("NULL", "VARCHAR") + " AS run_id"};
   for (const TraceColumn& c : kTraceColumns) columns.push_back(cast_sql("NULL", c.type) + " AS " + c.name);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "query/merged_table.h"
+#include "query/packed_traces.h"
 #include "store/run_description.h"
 
 namespace signalbook {
@@ -24,7 +25,8 @@ struct TraceSource {
   std::vector<std::string> columns;
 };
 
-std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources);
+std::string traces_sql(const std::string& store_directory, std::span<const TraceSource> sources,
+                       std::span<const PackedColumns> packs);
 
 // The file of a metric set.
 struct MetricSetFile {

@@ -20,8 +20,8 @@ namespace {
 // Of runs that are read from their own files there are few: the catalogue has the others, under names that are never
 // used again.
 constexpr size_t kMostPinned = 256;
-// Its index, its components and some metric sets.
-constexpr size_t kPinnedOfARun = 8;
+// Its index, its components and some packs and metric sets.
+constexpr size_t kPinnedOfARun = 16;
 
 }  // namespace
 
@@ -44,8 +44,16 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                              .working_directory = std::filesystem::current_path(ignored).string(),
                              .run_id = std::nullopt,
                              .all_runs = all_runs,
-                             .confined = confined};
+                             .confined = confined,
+                             .is_packed = nullptr};
   if (scope.run_path.has_value()) place.run_id = scope_runs.front().run_id;
+  PackedTraces::Place packs = {.store_path = store_path, .confined_to = std::nullopt, .runs = all_runs};
+  if (confined) packs.confined_to = store_path;
+  const auto packed = std::make_shared<PackedTraces>(files, std::move(packs));
+  place.is_packed = [packed](const std::string& run_id, const std::string& trace_path) -> Result<bool> {
+    SB_ASSIGN_OR_RETURN(const std::optional<PackedTraces::Found> found, packed->find(run_id, trace_path));
+    return found.has_value();
+  };
   const QueryPaths paths(files, std::move(place));
   const auto pinned = std::make_shared<PinnedPaths>(files, std::min(all_runs.size() * kPinnedOfARun, kMostPinned));
   ViewBuilder builder(files,
@@ -55,9 +63,10 @@ Result<StatementViews> StatementViews::open(FileSystem& files, const std::string
                        .all_runs = all_runs,
                        .is_store = !scope.run_path.has_value(),
                        .confined = confined},
-                      paths, pinned);
-  PathCalls calls(
-      files, {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs, .confined = confined}, paths);
+                      paths, pinned, packed);
+  PathCalls calls(files,
+                  {.store_path = store_path, .scope_runs = scope_runs, .all_runs = all_runs, .confined = confined},
+                  paths, packed);
   return StatementViews(std::move(builder), std::move(calls), pinned);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/ascii.h"
@@ -16,13 +17,11 @@ namespace signalbook {
 namespace {
 
 constexpr const char* kOrdinal = "signalbook_ordinal";
+// The order of rows that come from several places: of the file among those that are asked for, and in it.
+constexpr const char* kOrder = "signalbook_place, signalbook_row";
 constexpr const char* kLabel = "label";
 
-std::string quoted_list(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const std::string& text : texts) list += (list.empty() ? "[" : ", ") + quote_sql_text(text);
-  return list.empty() ? "[]" : list + "]";
-}
+std::string quoted_list(const std::vector<std::string>& texts) { return "[" + quoted_sql_list(texts) + "]"; }
 
 bool is_same_name(const std::string& a, const std::string& b) { return to_lower_ascii(a) == to_lower_ascii(b); }
 
@@ -35,22 +34,28 @@ struct TraceReader::TraceFile {
   std::string path;   // absolute
   bool is_known = false;
   bool is_label = false;  // val is text
+  // Of one that lies in a pack.
+  std::string run_id;
+  std::optional<PackedTraces::Found> packed = std::nullopt;
+  size_t place = 0;  // among all that are asked for
 };
 
 Result<std::shared_ptr<const TraceReader>> TraceReader::open(
-    FileSystem& files, QueryPaths paths, const std::string& store_path, const std::vector<RunLocation>& runs,
-    const IndexFile& index_file, std::map<std::string, Status> left_out, Connection& connection) {
-  auto reader = std::shared_ptr<TraceReader>(new TraceReader(files, std::move(paths), std::move(left_out)));
-  SB_RETURN_IF_ERROR(reader->find_columns(store_path, runs, index_file, connection));
+    FileSystem& files, QueryPaths paths, std::shared_ptr<const PackedTraces> packed, const std::string& store_path,
+    const std::vector<RunLocation>& runs, const IndexFile& index_file, std::map<std::string, Status> left_out,
+    Connection& connection) {
+  auto reader = std::shared_ptr<TraceReader>(
+      new TraceReader(files, std::move(paths), std::move(packed), store_path, std::move(left_out)));
+  SB_RETURN_IF_ERROR(reader->find_columns(runs, index_file, connection));
   return std::shared_ptr<const TraceReader>(std::move(reader));
 }
 
-Status TraceReader::find_columns(const std::string& store_path, const std::vector<RunLocation>& runs,
-                                 const IndexFile& index_file, Connection& connection) {
+Status TraceReader::find_columns(const std::vector<RunLocation>& runs, const IndexFile& index_file,
+                                 Connection& connection) {
   for (const ViewColumn& column : trace_columns()) columns_.push_back({column.name, column.type});
   std::vector<std::string> indexes, others;
   for (const RunLocation& run : runs) {
-    const std::string directory = join_path(store_path, run.run_id);
+    const std::string directory = join_path(store_path_, run.run_id);
     SB_ASSIGN_OR_RETURN(const bool is_known, files_.file_exists(join_path(directory, file::kRunDescription)));
     if (is_known) {
       known_runs_.insert(run.run_id);
@@ -106,9 +111,10 @@ RowReader TraceReader::row_reader(std::shared_ptr<const TraceReader> reader, std
   rows.columns = reader->columns_;
   const bool with_filename = filename_column.has_value();
   if (with_filename) rows.columns.push_back({*filename_column, "VARCHAR"});
-  rows.select = [reader, with_filename, unused = std::move(unused)](Connection& connection,
-                                                                    const std::vector<RowReader::Paths>& paths) {
-    return reader->select(connection, paths, with_filename, unused);
+  Wanted wanted = {.filename = with_filename, .order = false, .unused = std::move(unused)};
+  rows.select = [reader, wanted = std::move(wanted)](Connection& connection,
+                                                     const std::vector<RowReader::Paths>& paths) {
+    return reader->select(connection, paths, wanted);
   };
   rows.refuse = [reader](Connection& connection, const std::vector<RowReader::Paths>& paths,
                          const std::string& column) { return reader->refuse(connection, paths, column); };
@@ -130,7 +136,16 @@ Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& 
       const bool is_known = known_runs_.contains(file.run_id);
       const bool is_label = is_known && file.path.find("/classifiers/") != std::string::npos;
       if (!is_known) others.push_back(escape_glob(file.path));
-      found.push_back({.row = row, .shown = path, .path = file.path, .is_known = is_known, .is_label = is_label});
+      found.push_back({.row = row,
+                       .shown = path,
+                       .path = file.path,
+                       .is_known = is_known,
+                       .is_label = is_label,
+                       .run_id = file.run_id,
+                       .place = found.size()});
+      if (file.trace_path.has_value()) {
+        SB_ASSIGN_OR_RETURN(found.back().packed, packed_->find(file.run_id, *file.trace_path));
+      }
     }
   }
   if (others.empty()) return found;
@@ -145,17 +160,17 @@ Result<std::vector<TraceReader::TraceFile>> TraceReader::find_files(Connection& 
 
 // The rows of files of which either all have text in `val` or none. Columns that the files do not have are NULL, and
 // those that we do not give come last. Of columns that nobody uses DuckDB reads nothing.
-std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool is_label, bool with_filename,
-                                     const std::set<std::string>& unused) const {
+std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool is_label, const Wanted& wanted) const {
   std::vector<std::string> paths, shown;
-  std::string ordinals;
+  std::string ordinals, places;
   for (const TraceFile& file : files) {
     paths.push_back(escape_glob(file.path));
     shown.push_back(file.shown);
     ordinals += (ordinals.empty() ? "[" : ", ") + std::to_string(file.row);
+    places += (places.empty() ? "[" : ", ") + std::to_string(file.place);
   }
   std::string none = fmt::format("SELECT CAST(NULL AS BIGINT) AS {}", kOrdinal);
-  std::string select, names = kOrdinal;
+  std::string select, names = kOrdinal, more;
   for (const RowReader::Column& column : columns_) {
     const std::string name = quote_sql_name(column.name);
     const bool is_value = column.name == column::kValue;
@@ -165,30 +180,65 @@ std::string TraceReader::part_select(const std::vector<TraceFile>& files, bool i
     std::string value = name;
     if (is_value && is_label) value = "NULL";
     if (column.name == kLabel && has_label_ && is_label) value = column::kValue;
-    if (unused.contains(column.name)) value = "NULL";
+    if (wanted.unused.contains(column.name)) value = "NULL";
     select += ", CAST(" + value + " AS " + column.type + ") AS " + name;
   }
-  std::string filename;
-  if (with_filename) {
+  if (wanted.filename) {
     none += ", CAST(NULL AS VARCHAR) AS signalbook_filename";
     names += ", signalbook_filename";
     select += ", signalbook_filename";
-    filename = ", (" + quoted_list(shown) + ")[CAST(file_index AS BIGINT) + 1] AS signalbook_filename";
+    more = ", (" + quoted_list(shown) + ")[CAST(file_index AS BIGINT) + 1] AS signalbook_filename";
+  }
+  if (wanted.order) {
+    none += ", CAST(NULL AS BIGINT) AS signalbook_place, CAST(NULL AS BIGINT) AS signalbook_row";
+    names += std::string(", ") + kOrder;
+    select += std::string(", ") + kOrder;
+    more += fmt::format(
+        ", ({}])[CAST(file_index AS BIGINT) + 1] AS signalbook_place, file_row_number AS signalbook_row", places);
   }
   // Whether a file has a column is known only when it is opened: the empty part brings those that are missing.
   return fmt::format(
       "SELECT {0}{1}, * EXCLUDE ({2}) FROM ({3} WHERE false UNION ALL BY NAME SELECT CAST(({4}])[CAST(file_index AS "
       "BIGINT) + 1] AS "
       "BIGINT) AS {0}{5}, * FROM read_parquet({6}, hive_partitioning = false, union_by_name = true))",
-      kOrdinal, select, names, none, ordinals, filename, quoted_list(paths));
+      kOrdinal, select, names, none, ordinals, more, quoted_list(paths));
 }
 
-Result<std::string> TraceReader::select(Connection& connection, const std::vector<RowReader::Paths>& rows,
-                                        bool with_filename, const std::set<std::string>& unused) const {
+// The same of traces in one pack, in the order that they are asked for.
+std::string TraceReader::pack_select(const PackedRows& pack, const std::vector<TraceFile>& traces,
+                                     const Wanted& wanted) const {
+  const PackedColumns of_pack = packed_columns(store_path_, std::span(&pack, 1));
+  const bool is_label = of_pack.kind == SignalKind::label;
+  std::string select = fmt::format("CAST({0} AS BIGINT) AS {0}", kOrdinal);
+  for (const RowReader::Column& column : columns_) {
+    const auto known = of_pack.of.find(column.name);
+    std::string value = known == of_pack.of.end() ? "NULL" : known->second;
+    if (column.name == column::kValue && is_label) value = "NULL";
+    if (column.name == kLabel && is_label) value = column::kValue;
+    if (wanted.unused.contains(column.name)) value = "NULL";
+    select += ", CAST(" + value + " AS " + column.type + ") AS " + quote_sql_name(column.name);
+  }
+  std::string places;
+  for (const TraceFile& trace : traces) {
+    places += fmt::format("{}({}, {}, {}{})", places.empty() ? "" : ", ", trace.packed->trace_id, trace.row,
+                          trace.place, wanted.filename ? ", " + quote_sql_text(trace.shown) : std::string());
+  }
+  if (wanted.filename) select += ", signalbook_filename";
+  if (wanted.order) select += std::string(", ") + kOrder;
+  return fmt::format(
+      "SELECT {0} FROM (SELECT *, file_row_number AS signalbook_row FROM {1}) JOIN (VALUES {2}) "
+      "asked(signalbook_trace, "
+      "{3}, signalbook_place{4}) ON trace_id = signalbook_trace ORDER BY {5}",
+      select, of_pack.from, places, kOrdinal, wanted.filename ? ", signalbook_filename" : "", kOrder);
+}
+
+Result<RowReader::Select> TraceReader::select(Connection& connection, const std::vector<RowReader::Paths>& rows,
+                                              Wanted wanted) const {
   SB_ASSIGN_OR_RETURN(const std::vector<TraceFile> files, find_files(connection, rows));
-  std::vector<TraceFile> parts[2];
-  std::map<size_t, bool> kind_of;
-  bool is_mixed = false;  // a row that names both kinds has its rows in both parts
+  using Part = std::tuple<bool, std::string, std::string>;  // whether val is text; the run and the pack in it
+  std::map<Part, std::vector<TraceFile>> parts;
+  std::map<size_t, Part> part_of;
+  RowReader::Select select;
   for (const TraceFile& file : files) {
     if (file.is_label && !has_label_) {
       return Status::invalid(fmt::format(
@@ -196,25 +246,36 @@ Result<std::string> TraceReader::select(Connection& connection, const std::vecto
           "runs in the query, or ask from the store",
           file.shown));
     }
-    parts[file.is_label ? 1 : 0].push_back(file);
-    const auto [place, is_new] = kind_of.emplace(file.row, file.is_label);
-    is_mixed = is_mixed || place->second != file.is_label;
+    const Part part = file.packed ? Part(file.is_label, file.run_id, file.packed->pack) : Part(file.is_label, "", "");
+    parts[part].push_back(file);
+    // A row that names several has its rows in all of them.
+    const auto [place, is_new] = part_of.emplace(file.row, part);
+    wanted.order = wanted.order || place->second != part;
+    select.row_counts.resize(rows.size(), 0);
+    int64_t& count = select.row_counts[file.row];
+    count = file.packed && count >= 0 ? count + file.packed->row_count : -1;
   }
-  std::string sql;
-  for (const bool is_label : {false, true}) {
-    const std::vector<TraceFile>& part = parts[is_label ? 1 : 0];
-    if (part.empty()) continue;
-    sql += (sql.empty() ? "(" : " UNION ALL BY NAME (") + part_select(part, is_label, with_filename, unused) + ")";
+  for (const auto& [part, of_part] : parts) {
+    const auto& [is_label, run_id, pack] = part;
+    select.sql += select.sql.empty() ? "(" : " UNION ALL BY NAME (";
+    if (pack.empty()) {
+      select.sql += part_select(of_part, is_label, wanted) + ")";
+      continue;
+    }
+    SB_ASSIGN_OR_RETURN(OpenedPack opened, packed_->opened(run_id, pack));
+    select.sql += pack_select({.pack = std::move(opened), .ranges = {}}, of_part, wanted) + ")";
   }
-  if (is_mixed) sql += fmt::format(" ORDER BY {}", kOrdinal);
-  return sql;
+  if (wanted.order) select.sql = fmt::format("SELECT * EXCLUDE ({0}) FROM ({1}) ORDER BY {0}", kOrder, select.sql);
+  return select;
 }
 
 Status TraceReader::refuse(Connection& connection, const std::vector<RowReader::Paths>& rows,
                            const std::string& column) const {
   SB_ASSIGN_OR_RETURN(const std::vector<TraceFile> files, find_files(connection, rows));
   std::vector<std::string> paths;
-  for (const TraceFile& file : files) paths.push_back(escape_glob(file.path));
+  for (const TraceFile& file : files) {
+    if (!file.packed) paths.push_back(escape_glob(file.path));
+  }
   SB_ASSIGN_OR_RETURN(const TextRows found,
                       connection.fetch("SELECT file_name FROM parquet_schema(" + quoted_list(paths) +
                                            ") WHERE lower(name) = lower(CAST(? AS VARCHAR)) ORDER BY 1 LIMIT 1",

@@ -23,17 +23,21 @@ enum Parameter : size_t {
   kStrategyId,
   kDataId,
   kBarCount,
+  kChangeCount,
   kFileSize,
   kFileSha256,
+  kPack,
+  kRowStart,
   kTraceHash,
   kPart,
   kCostBps
 };
 
 std::vector<ListFunction::Parameter> parameters() {
-  return {{"run_id", ColumnType::text},       {"trace_path", ColumnType::text},  {"strategy_id", ColumnType::text},
-          {"data_id", ColumnType::text},      {"bar_count", ColumnType::int64},  {"file_size", ColumnType::int64},
-          {"file_sha256", ColumnType::bytes}, {"trace_hash", ColumnType::bytes}, {"part", ColumnType::int64},
+  return {{"run_id", ColumnType::text},     {"trace_path", ColumnType::text},   {"strategy_id", ColumnType::text},
+          {"data_id", ColumnType::text},    {"bar_count", ColumnType::int64},   {"change_count", ColumnType::int64},
+          {"file_size", ColumnType::int64}, {"file_sha256", ColumnType::bytes}, {"pack", ColumnType::text},
+          {"row_start", ColumnType::int64}, {"trace_hash", ColumnType::bytes},  {"part", ColumnType::int64},
           {"cost_bps", ColumnType::real}};
 }
 
@@ -91,8 +95,13 @@ Result<TradeReader::Call> TradeReader::read_call(const Table& calls, size_t i) c
   if (!std::isfinite(cost_bps) || cost_bps < 0) {
     return Status::invalid(fmt::format("the cost of trades is {}: give basis points a side, 0 or more", cost_bps));
   }
-  for (const TableColumn& column : columns) {
-    if (column.is_null(i)) {
+  const bool is_packed = !columns[kPack].is_null(i);
+  for (size_t parameter = 0; parameter < columns.size(); ++parameter) {
+    const TableColumn& column = columns[parameter];
+    const bool is_of_files = parameter == kFileSize || parameter == kFileSha256;
+    const bool is_of_packs = parameter == kPack || parameter == kRowStart;
+    const bool may_be_null = is_packed ? is_of_files : is_of_packs;
+    if (column.is_null(i) && !may_be_null) {
       return Status::damaged(fmt::format("the index of {} has a trace without {}: {}", columns[kRunId].texts[i],
                                          column.name, columns[kTracePath].texts[i]));
     }
@@ -104,14 +113,21 @@ Result<TradeReader::Call> TradeReader::read_call(const Table& calls, size_t i) c
   call.row.strategy_id = columns[kStrategyId].texts[i];
   call.row.data_id = columns[kDataId].texts[i];
   call.row.bar_count = columns[kBarCount].integers[i];
-  call.row.file_size = columns[kFileSize].integers[i];
+  call.row.change_count = columns[kChangeCount].integers[i];
   const std::string& sha256 = columns[kFileSha256].texts[i];
   const std::string& trace_hash = columns[kTraceHash].texts[i];
-  if (sha256.size() != call.row.file_sha256.size() || trace_hash.size() != call.row.trace_hash.size()) {
+  const bool has_digest = is_packed || sha256.size() == call.row.file_sha256.size();
+  if (!has_digest || trace_hash.size() != call.row.trace_hash.size()) {
     return Status::damaged(fmt::format("the index of {} has no digests of {}", call.run_path, call.row.trace_path));
   }
-  std::ranges::copy(sha256, call.row.file_sha256.begin());
   std::ranges::copy(trace_hash, call.row.trace_hash.begin());
+  if (is_packed) {
+    call.row.pack = columns[kPack].texts[i];
+    call.row.row_start = columns[kRowStart].integers[i];
+  } else {
+    call.row.file_size = columns[kFileSize].integers[i];
+    std::ranges::copy(sha256, call.row.file_sha256.begin());
+  }
   return call;
 }
 
@@ -146,7 +162,7 @@ Result<std::shared_ptr<const TradePrices>> TradeReader::prices_of(const std::str
 
 Result<Table> TradeReader::trades_of(const Call& call) {
   SB_ASSIGN_OR_RETURN(TraceStorage* const traces, traces_of(call.run_path));
-  const std::string path = join_path(call.run_path, call.row.trace_path);
+  const std::string path = join_path(call.run_path, call.row.is_packed() ? call.row.pack : call.row.trace_path);
   SB_RETURN_IF_ERROR(check_place(path));
   const Result<Trace> trace = traces->read(call.row);
   SB_RETURN_IF_ERROR(trace.status());

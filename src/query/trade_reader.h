@@ -17,8 +17,9 @@ namespace signalbook {
 // Trades of a part. A trace has at most as many trades as changes.
 inline constexpr int kTradesOfAPart = 128;
 
-// Parameters, in this order: run_id, trace_path (as in the index), strategy_id, data_id, bar_count, file_size,
-// file_sha256, trace_hash, part (from 0) and cost_bps. The paths of the runs are those that messages show. What leads
+// Parameters, in this order: run_id, trace_path (as in the index), strategy_id, data_id, bar_count, change_count,
+// file_size, file_sha256, pack, row_start (of a trace in a file the last two are NULL, of one in a pack the two before
+// them), trace_hash, part (from 0) and cost_bps. The paths of the runs are those that messages show. What leads
 // out of `confined_to`, an absolute path, is refused.
 ListFunction trades_function(FileSystem& files, const std::vector<RunLocation>& runs,
                              const std::optional<std::string>& confined_to);

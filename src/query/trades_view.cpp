@@ -23,8 +23,9 @@ Status prepare_trades(Connection& connection, FileSystem& files, const TradesPla
   SB_RETURN_IF_ERROR(connection.add_list_function(kFunction, trades_function(files, place.runs, place.confined_to)));
   // Indexes of other programs say nothing of bars.
   const std::string select = fmt::format(
-      "SELECT {}, run_trace_path, data_id, bar_count, file_size, file_sha256, trace_hash, change_count FROM ({}) WHERE "
-      "kind = 'signal' AND data_id IS NOT NULL",
+      "SELECT {}, run_trace_path, data_id, bar_count, file_size, file_sha256, pack, row_start, trace_hash, "
+      "change_count "
+      "FROM ({}) WHERE kind = 'signal' AND data_id IS NOT NULL",
       kShownColumns, place.strategies_sql);
   SB_ASSIGN_OR_RETURN(const TextRows counted,
                       connection.fetch(fmt::format("SELECT CAST(count(*) <= {} AS VARCHAR) FROM ({})",
@@ -43,7 +44,8 @@ std::string trades_sql(const std::string& cost_bps) {
                   kTradesOfAPart, kTraces);
   return fmt::format(
       "SELECT {0}, unnest(signalbook_trade) FROM (SELECT {0}, unnest({1}(run_id, run_trace_path, strategy_id, data_id, "
-      "bar_count, file_size, file_sha256, trace_hash, part, CAST({2} AS DOUBLE))) AS signalbook_trade FROM ({3}))",
+      "bar_count, change_count, file_size, file_sha256, pack, row_start, trace_hash, part, CAST({2} AS DOUBLE))) AS "
+      "signalbook_trade FROM ({3}))",
       kShownColumns, kFunction, cost_bps, parts);
 }
 

@@ -19,11 +19,7 @@ namespace signalbook {
 
 namespace {
 
-std::string quoted_list(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const std::string& text : texts) list += (list.empty() ? "[" : ", ") + quote_sql_text(text);
-  return list + "]";
-}
+std::string quoted_list(const std::vector<std::string>& texts) { return "[" + quoted_sql_list(texts) + "]"; }
 
 }  // namespace
 
@@ -51,10 +47,16 @@ Result<std::string> ViewBuilder::view(const std::string& name, Connection& conne
 Result<std::optional<std::string>> ViewBuilder::path_view(const std::string& path, Connection& connection) {
   const std::string key = "path " + path;
   if (const auto written = views_.find(key); written != views_.end()) return std::optional(written->second);
-  SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path));
+  SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path, connection));
   if (!argument) return std::optional<std::string>();
   if (argument->kind != QueryPaths::Kind::files) {
     SB_ASSIGN_OR_RETURN(views_[key], rows_of_runs(argument->kind, argument->runs, connection));
+  } else if (!argument->packs.empty()) {
+    views_[key] = packed_rows_sql(argument->packs, std::nullopt);
+    if (!argument->files.empty()) {
+      views_[key] = "SELECT * FROM " + read_parquet_sql(argument->files, ", union_by_name = true") +
+                    " UNION ALL BY NAME " + views_[key];
+    }
   } else {
     const std::string files =
         argument->files.size() == 1 ? quote_sql_text(argument->files[0]) : quoted_list(argument->files);
@@ -70,7 +72,7 @@ Result<std::optional<std::string>> ViewBuilder::paths_view(const std::vector<std
   std::set<std::string> run_ids;
   std::optional<QueryPaths::Kind> kind;
   for (const std::string& path : paths) {
-    SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path));
+    SB_ASSIGN_OR_RETURN(const std::optional<PathArgument> argument, path_argument(path, connection));
     if (!argument.has_value() || argument->runs.empty()) return std::optional<std::string>();
     if (kind.value_or(argument->kind) != argument->kind) return std::optional<std::string>();
     kind = argument->kind;
@@ -83,10 +85,12 @@ Result<std::optional<std::string>> ViewBuilder::paths_view(const std::vector<std
   return std::optional(std::move(select));
 }
 
-Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(const std::string& path) {
+Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(const std::string& path,
+                                                                            Connection& connection) {
   const std::optional<QueryPaths::Meaning> meaning = paths_.resolve(path);
   if (!meaning.has_value()) return std::optional<PathArgument>();
-  PathArgument argument = {.kind = meaning->kind, .runs = {}, .files = meaning->patterns, .match_by_name = false};
+  PathArgument argument = {.kind = meaning->kind};
+  argument.files = meaning->patterns;
   if (meaning->kind != QueryPaths::Kind::files) argument.runs = runs_by_id(meaning->run_ids);
   if (meaning->kind == QueryPaths::Kind::index) {
     for (const std::string& run_id : meaning->run_ids) argument.files.push_back(index_path(run_id));
@@ -95,7 +99,86 @@ Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(cons
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     argument.match_by_name = argument.match_by_name || !is_known;
   }
+  if (!meaning->in_runs.empty()) SB_RETURN_IF_ERROR(add_packs(connection, *meaning, argument));
   return std::optional(std::move(argument));
+}
+
+// What of a path's traces lies in packs. Where a run has packs, the path means traces as the index names them; where it
+// means none, it may be that of a pack itself.
+Status ViewBuilder::add_packs(Connection& connection, const QueryPaths::Meaning& meaning, PathArgument& argument) {
+  const auto is_in_scope = [&](const QueryPaths::InRun& in_run) {
+    return std::ranges::count(place_.scope_runs, in_run.run_id, &RunLocation::run_id) > 0;
+  };
+  const Status found = find_packs(connection, !std::ranges::all_of(meaning.in_runs, is_in_scope));
+  if (!found.ok()) return meaning.pattern_run_ids.empty() ? found : Status();  // then the files that there are
+  std::map<std::string, PackedTraces::Matches> matches;
+  std::vector<PackOfRun> packs;
+  for (const auto& [run_id, pattern] : meaning.in_runs) {
+    if (!packed_->has_packs(run_id)) continue;
+    SB_ASSIGN_OR_RETURN(PackedTraces::Matches of_run, packed_->match(run_id, pattern));
+    if (of_run.packed.empty() && of_run.files.empty()) continue;
+    for (const PackOfRun& pack : packed_->packs_of(run_id)) {
+      if (of_run.packed.contains(pack.path)) packs.push_back(pack);
+    }
+    matches.emplace(run_id, std::move(of_run));
+  }
+  if (matches.empty()) return Status();
+  SB_RETURN_IF_ERROR(packed_->open(connection, tables_, packs));
+  std::vector<std::string> files;
+  for (size_t i = 0; i < meaning.pattern_run_ids.size(); ++i) {
+    if (!matches.contains(meaning.pattern_run_ids[i])) files.push_back(argument.files[i]);
+  }
+  for (auto& [run_id, of_run] : matches) {
+    for (const std::string& path : of_run.files) {
+      files.push_back(escape_glob(join_path(run_directory(run_id), path)));
+    }
+    for (auto& [pack, ranges] : of_run.packed) {
+      SB_ASSIGN_OR_RETURN(argument.packs.emplace_back(), packed_->rows_of(run_id, pack, std::move(ranges)));
+    }
+  }
+  argument.files = std::move(files);
+  return Status();
+}
+
+std::string ViewBuilder::packed_rows_sql(const std::vector<PackedRows>& packs,
+                                         const std::optional<std::string>& filename) const {
+  std::vector<std::string> selects;
+  for (const std::vector<PackedRows>& group : group_packs(packs)) {
+    const PackedColumns columns = packed_columns(place_.store_path, group);
+    std::vector<std::string> values;
+    for (const ViewColumn& column : trace_columns()) {
+      const std::string& value = columns.of.at(column.name);
+      values.push_back((column.name == column::kValue ? value : cast_sql(value, column.type)) + " AS " + column.name);
+    }
+    if (filename.has_value()) {
+      values.push_back(fmt::format("{} || '/' || {} || '/' || {} AS {}", quote_sql_text(place_.store_path),
+                                   columns.run_id, columns.trace_path, quote_sql_name(*filename)));
+    }
+    selects.push_back("SELECT " + join_sql(values, ", ") + " FROM " + columns.from);
+  }
+  return join_sql(selects, " UNION ALL BY NAME ");
+}
+
+Status ViewBuilder::open_packs(Connection& connection, const std::set<std::string>& run_ids) {
+  const auto is_in_scope = [&](const std::string& run_id) {
+    return std::ranges::count(place_.scope_runs, run_id, &RunLocation::run_id) > 0;
+  };
+  SB_RETURN_IF_ERROR(find_packs(connection, !std::ranges::all_of(run_ids, is_in_scope)));
+  std::vector<PackOfRun> packs;
+  for (const std::string& run_id : run_ids) std::ranges::move(packed_->packs_of(run_id), std::back_inserter(packs));
+  packed_->open_each(connection, tables_, packs);
+  return Status();
+}
+
+Status ViewBuilder::find_packs(Connection& connection, bool of_store) {
+  const Sources* sources = nullptr;
+  if (of_store) {
+    SB_ASSIGN_OR_RETURN(sources, store_sources(connection));
+  } else {
+    SB_ASSIGN_OR_RETURN(sources, scope_sources(connection));
+  }
+  return packed_->load(connection, tables_.usable(of_store ? place_.all_runs : place_.scope_runs),
+                       table_view_sql(RunTable::strategies, place_.store_path, sources->strategies));
 }
 
 std::string ViewBuilder::index_file(const std::string& run_id) const {
@@ -218,10 +301,11 @@ Result<std::array<std::vector<std::string>, 2>> ViewBuilder::trace_files(const R
   if (is_known) {
     SB_ASSIGN_OR_RETURN(const CheckedIndex index, read_checked_index(files_, directory));
     const std::string index_name = join_path(run.path, file::kStrategyIndex);
-    SB_ASSIGN_OR_RETURN(table, decode_table_file(index.bytes, index_name, {"trace_path", "kind"}));
+    SB_ASSIGN_OR_RETURN(table, decode_table_file(index.bytes, index_name, {"trace_path", "kind", "pack"}));
   }
   const TableColumn* const paths = table.find("trace_path");
   const TableColumn* const kinds = table.find("kind");
+  const TableColumn* const packs = table.find("pack");
   if (paths == nullptr || kinds == nullptr) {
     const char* const patterns[] = {"traces/*/signals/*/*.parquet", "traces/*/classifiers/*/*.parquet"};
     for (size_t kind = 0; kind < 2; ++kind) {
@@ -232,6 +316,7 @@ Result<std::array<std::vector<std::string>, 2>> ViewBuilder::trace_files(const R
   }
   std::map<std::string, std::set<std::string>> present;  // directory -> files in it
   for (size_t row = 0; row < paths->texts.size(); ++row) {
+    if (packs != nullptr && !packs->is_null(row)) continue;
     const std::string parent = join_path(directory, parent_path(paths->texts[row]));
     const auto [listed, is_new] = present.try_emplace(parent);
     if (is_new) {
@@ -259,7 +344,11 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
     sources[i].classifiers = i % 2 == 1;
     sources[i].known_format = i < 2;
   }
+  SB_RETURN_IF_ERROR(find_packs(connection, false));
+  std::vector<PackOfRun> packs;
   for (const RunLocation& run : tables_.usable(place_.scope_runs)) {
+    std::ranges::move(packed_->packs_of(run.run_id), std::back_inserter(packs));
+    if (packed_->has_packs(run.run_id) && !packed_->has_files(run.run_id)) continue;
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     SB_ASSIGN_OR_RETURN(const auto files, trace_files(run));
     for (size_t kind = 0; kind < 2; ++kind) {
@@ -276,7 +365,16 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
                          quoted_list(source.patterns) + ", hive_partitioning = false, union_by_name = true))"));
     for (const std::vector<std::string>& column : columns) source.columns.push_back(column[0]);
   }
-  return traces_sql(place_.store_path, sources);
+  SB_RETURN_IF_ERROR(packed_->open(connection, tables_, packs));
+  std::vector<PackedRows> rows;
+  for (const PackOfRun& pack : packs) {
+    SB_ASSIGN_OR_RETURN(rows.emplace_back(), packed_->all_rows_of(pack));
+  }
+  std::vector<PackedColumns> packed;
+  for (const std::vector<PackedRows>& group : group_packs(std::move(rows))) {
+    packed.push_back(packed_columns(place_.store_path, group));
+  }
+  return traces_sql(place_.store_path, sources, packed);
 }
 
 // The sets are those that run.json names: what a removal or an analysis that died has left is none of them.

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/status.h"
 #include "query/database.h"
 #include "query/merged_table.h"
+#include "query/packed_traces.h"
 #include "query/query_paths.h"
 #include "query/run_tables.h"
 #include "query/sql_views.h"
@@ -33,11 +35,13 @@ class ViewBuilder {
     bool confined = true;                 // a file outside the store may not be read
   };
 
-  ViewBuilder(FileSystem& files, Place place, QueryPaths paths, std::shared_ptr<PinnedPaths> pinned)
+  ViewBuilder(FileSystem& files, Place place, QueryPaths paths, std::shared_ptr<PinnedPaths> pinned,
+              std::shared_ptr<PackedTraces> packed)
       : files_(files),
         tables_(files, place.store_path, std::move(pinned)),
         place_(std::move(place)),
-        paths_(std::move(paths)) {}
+        paths_(std::move(paths)),
+        packed_(std::move(packed)) {}
 
   // The views of our own, in lowercase.
   static const std::vector<std::string>& view_names();
@@ -55,9 +59,15 @@ class ViewBuilder {
     QueryPaths::Kind kind = QueryPaths::Kind::files;
     std::vector<RunLocation> runs;   // of indexes and components: by itself the path means path_view(path)
     std::vector<std::string> files;  // absolute globs
+    std::vector<PackedRows> packs;   // traces that the path means as well
     bool match_by_name = false;      // some files are older than the format
   };
-  Result<std::optional<PathArgument>> path_argument(const std::string& path);
+  Result<std::optional<PathArgument>> path_argument(const std::string& path, Connection& connection);
+  // The rows of traces in packs, with the columns of a trace and, where it is named, one with its path.
+  std::string packed_rows_sql(const std::vector<PackedRows>& packs, const std::optional<std::string>& filename) const;
+
+  // Opens the packs of runs, for who finds a trace by its path.
+  Status open_packs(Connection& connection, const std::set<std::string>& run_ids);
 
   // By what name DuckDB opens the index of a run: the version that the views made so far read, if any does.
   std::string index_file(const std::string& run_id) const;
@@ -83,6 +93,8 @@ class ViewBuilder {
   Result<std::string> rows_of_runs(QueryPaths::Kind kind, const std::vector<RunLocation>& runs, Connection& connection);
   Result<std::string> history(Connection& connection);
   Result<std::array<std::vector<std::string>, 2>> trace_files(const RunLocation& run);
+  Status find_packs(Connection& connection, bool of_store);
+  Status add_packs(Connection& connection, const QueryPaths::Meaning& meaning, PathArgument& argument);
   Result<std::string> traces(Connection& connection);
   Result<std::string> trades(Connection& connection);
   Result<std::vector<DescribedRun>> describe_scope();
@@ -94,6 +106,7 @@ class ViewBuilder {
   RunTables tables_;
   Place place_;
   QueryPaths paths_;
+  std::shared_ptr<PackedTraces> packed_;
   std::optional<Sources> scope_sources_, store_sources_;
   std::map<std::string, std::string> views_;  // written so far, by name or path
 };

@@ -152,6 +152,14 @@ def write_table(table, path):
     return path
 
 
+# How the traces of a run may lie: what nobody who asks notices.
+LAYOUTS = {
+    "files": ["--layout", "files"],
+    "packed": ["--layout", "packed"],
+    "full": ["--layout", "packed", "--columns", "full"],
+}
+
+
 class Workspace:
     """A folder with input files, and runs recorded from them into results/."""
 
@@ -160,6 +168,7 @@ class Workspace:
         self.signalbook = signalbook
         self.store = folder / "results"
         self.bars = make_bars()
+        self.layouts = {}  # run -> a name of LAYOUTS; "" is that of the others
 
     def write(self, name, content):
         """A table, text, bytes, or something to be written as JSON."""
@@ -187,8 +196,11 @@ class Workspace:
             arguments += ["--feed", f"{name}={path_of(content, f'bars_{number}.parquet')}"]
         if strategies is not None:
             arguments += ["--strategies", path_of(strategies, "strategies.json")]
-        arguments += ["--signals", path_of(signals, f"signals.{form}")]
+        arguments += ["--signals", path_of(signals, f"signals.{form}"), *self.layout_options(run)]
         return self.signalbook(*arguments, *options, **popen)
+
+    def layout_options(self, run):
+        return LAYOUTS[self.layouts.get(run, self.layouts.get("", "files"))]
 
     def record(self, *options, **content):
         """Records what must be accepted; returns the run's directory."""
@@ -274,9 +286,10 @@ def parse_csv(text):
 # --- Stores to ask, for tests/sql and docs/sql.md ---
 
 
-def record_sql_store(folder):
+def record_sql_store(folder, layouts=None):
     """Three runs in results/: two sweeps of the same strategies, one with a second feed, and classifiers."""
     workspace = Workspace(folder, Signalbook(folder))
+    workspace.layouts = layouts or {}
     bollinger = [
         {"bollinger_bands": {"period": period, "std_dev": std_dev}, "constraints": "intraday"}
         for period, std_dev in [(20, 2.0), (25, 2.5)]
@@ -346,7 +359,7 @@ def add_scored_run(store):
     pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows))))), run / "strategy_index.parquet")
 
 
-def record_composites(folder):
+def record_composites(folder, layouts=None):
     """Strategies made of strategies, three levels deep, in two runs; and one of the leaves alone."""
     leaf = {"bollinger_bands": {"period": 20, "std_dev": 2.0}}
     deep = {
@@ -377,16 +390,26 @@ def record_composites(folder):
         }
     }
     workspace = Workspace(folder, Signalbook(folder))
+    workspace.layouts = layouts or {}
     workspace.record(strategies=[deep, uneven, leaf], signals=wide_table(make_signals(200, 3)))
     workspace.record(run="run_2", strategies=[conditional, deep], signals=wide_table(make_signals(200, 2)))
 
 
-@pytest.fixture(scope="session")
-def sql_stores(tmp_path_factory):
-    """Folders with results/: `plain`; `scored` with a run that has Sharpe ratios; `composites`."""
+STORE_LAYOUTS = {
+    "files": {},
+    "packed": {"": "packed"},
+    "full": {"": "full"},
+    "mixed": {"": "packed", "run_1": "files", "regimes": "full"},
+}
+
+
+@pytest.fixture(scope="session", params=STORE_LAYOUTS)
+def sql_stores(request, tmp_path_factory):
+    """Folders with results/: `plain`; `scored` with a run that has Sharpe ratios; `composites`. In every layout."""
+    layouts = STORE_LAYOUTS[request.param]
     stores = {name: tmp_path_factory.mktemp(name) for name in ("plain", "scored", "composites")}
-    record_sql_store(stores["plain"])
-    record_sql_store(stores["scored"])
-    record_composites(stores["composites"])
+    record_sql_store(stores["plain"], layouts)
+    record_sql_store(stores["scored"], layouts)
+    record_composites(stores["composites"], layouts)
     add_scored_run(stores["scored"] / "results")
     return stores

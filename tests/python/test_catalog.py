@@ -3,6 +3,7 @@
 What it does with runs that come, go and break in any order is told by tests/catalog_test.cpp.
 """
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -240,3 +241,42 @@ def test_many_at_once(many_runs):
         assert question.returncode == 0 or "more_" in err, err
         if i % 4 and question.returncode == 0:
             assert out == f"n\n{RUNS}\n"
+
+
+@pytest.fixture
+def many_packed_runs(workspace):
+    """Packed, but for every third."""
+    workspace.layouts = {"": "packed"} | {f"run_{i:02}": "files" for i in range(0, RUNS, 3)}
+    for i in range(RUNS):
+        strategies = [moving_average(100 + i), moving_average(7)]
+        workspace.record(run=f"run_{i:02}", strategies=strategies, signals=wide_table(make_signals(200, 2, seed=i % 3)))
+    return workspace
+
+
+def test_packs_are_found_by_it(many_packed_runs):
+    ask, store = many_packed_runs.signalbook, many_packed_runs.store
+    (told,) = rows(ask, "SELECT sum(change_count) AS n, count(pack) AS packed FROM strategies", store)
+    assert told["packed"] == str(2 * 16)
+    for source in ("traces", "'traces/signals/*/*.parquet'", "strategies s, read_parquet(s.trace_path) t"):
+        assert rows(ask, f"SELECT count(px) AS n FROM {source}", store) == [{"n": told["n"]}]
+
+
+def test_one_of_an_earlier_version_is_made_anew(many_packed_runs):
+    """It did not know of packs."""
+    ask, store = many_packed_runs.signalbook, many_packed_runs.store
+    everything = "SELECT run_id, strategy_id, pack, row_start, row_count FROM strategies ORDER BY ALL"
+    expected = rows(ask, everything, store)
+    manifest = store / ".signalbook" / "catalog" / "manifest.json"
+    description = json.loads(manifest.read_text(encoding="utf-8"))
+    (segment,) = description["segments"]
+    duckdb.sql(f"SET TimeZone = 'UTC'; CREATE OR REPLACE TABLE s AS SELECT * EXCLUDE (pack, row_start, row_count) FROM "
+               f"'{manifest.parent / segment['strategies']['name']}'")  # fmt: skip
+    old = manifest.parent / segment["strategies"]["name"]
+    duckdb.sql(f"COPY s TO '{old}' (FORMAT parquet)")
+    segment["strategies"]["size"] = old.stat().st_size
+    segment["strategies"]["sha256"] = hashlib.sha256(old.read_bytes()).hexdigest()
+    taken = ("pack", "row_start", "row_count")
+    segment["strategies"]["columns"] = [c for c in segment["strategies"]["columns"] if c[0] not in taken]
+    manifest.write_text(json.dumps(description | {"format_version": 1}), encoding="utf-8")
+    assert rows(ask, everything, store) == expected
+    assert json.loads(manifest.read_text(encoding="utf-8"))["format_version"] == 2
