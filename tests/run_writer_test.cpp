@@ -150,7 +150,10 @@ TEST(RunWriter, EventsBarsAndMatricesGiveTheSameBytes) {
 
 class RunWriterLayouts : public test::WithLayouts {};
 
-INSTANTIATE_TEST_SUITE_P(Layouts, RunWriterLayouts, test::all_layouts(), test::layout_name);
+// On the real disk, which takes its time.
+INSTANTIATE_TEST_SUITE_P(Layouts, RunWriterLayouts,
+                         testing::Values(test::kFilesLayout, test::TestLayout{"many_packs", RunLayout::packed, 0}),
+                         test::layout_name);
 
 Result<RunSummary> record_run(FileSystem& files, const std::string& run_path) {
   return record_small_run(files, run_path, test::current_layout().layout, test::commit_options());
