@@ -12,6 +12,7 @@
 #include "cli/find_strategy.h"
 #include "cli/parameter_filter.h"
 #include "cli/run_filter.h"
+#include "cli/strategy_report.h"
 #include "query/arrow_c_stream.h"
 #include "query/sql_engine.h"
 #include "query/sql_views.h"
@@ -136,6 +137,21 @@ Result<Counts> count_listed(SqlEngine& engine, const Listed& listed, const std::
   return result;
 }
 
+// Conditions that only these rows (run_id, trace_id) fulfil; nothing where there are none, or no trace_ids, as in an
+// index of another program.
+std::optional<std::vector<std::string>> row_conditions(const Table& keys) {
+  if (keys.row_count() == 0 || keys.columns[1].type == ColumnType::text) return std::nullopt;
+  std::vector<std::string> trace_ids, pairs;
+  for (size_t i = 0; i < keys.row_count(); ++i) {
+    if (keys.columns[1].is_null(i)) return std::nullopt;
+    const int64_t trace_id = keys.columns[1].integers[i];
+    trace_ids.push_back(std::to_string(trace_id));
+    pairs.push_back(fmt::format("({}, {})", quote_sql_text(keys.columns[0].texts[i]), trace_id));
+  }
+  return std::vector<std::string>{fmt::format("trace_id IN ({})", fmt::join(trace_ids, ", ")),
+                                  fmt::format("(run_id, trace_id) IN ({})", fmt::join(pairs, ", "))};
+}
+
 // Of the rows that are shown: the order decides which, and to read more columns than it needs of all that fit would
 // take longer than all the rest. Nothing where all, or many, are shown.
 Result<std::optional<Listed>> find_shown(SqlEngine& engine, const Listed& listed, const std::string& order,
@@ -145,17 +161,10 @@ Result<std::optional<Listed>> find_shown(SqlEngine& engine, const Listed& listed
   const Result<Table> keys =
       ask(engine, fmt::format("SELECT run_id, trace_id FROM {}{}{}", listed.relation, listed.where(), order));
   if (!keys.ok()) return explain_sort_error(engine, keys.status(), listed.relation, sort_by);
-  if (keys->row_count() == 0 || keys->columns[1].type == ColumnType::text) return std::optional<Listed>();
-  std::vector<std::string> trace_ids, pairs;
-  for (size_t i = 0; i < keys->row_count(); ++i) {
-    if (keys->columns[1].is_null(i)) return std::optional<Listed>();  // an index of another program
-    const int64_t trace_id = keys->columns[1].integers[i];
-    trace_ids.push_back(std::to_string(trace_id));
-    pairs.push_back(fmt::format("({}, {})", quote_sql_text(keys->columns[0].texts[i]), trace_id));
-  }
+  const std::optional<std::vector<std::string>> conditions = row_conditions(*keys);
+  if (!conditions) return std::optional<Listed>();
   Listed shown = listed;
-  shown.conditions = {fmt::format("trace_id IN ({})", fmt::join(trace_ids, ", ")),
-                      fmt::format("(run_id, trace_id) IN ({})", fmt::join(pairs, ", "))};
+  shown.conditions = *conditions;
   return std::optional(std::move(shown));
 }
 
@@ -167,6 +176,18 @@ std::string noted_condition(const Listed& listed, const std::string& order, bool
   if (!is_cut) return fmt::format("strategy_digest IN (SELECT strategy_digest {})", shown);
   return fmt::format("(strategy_hash IN (SELECT strategy_hash {0}) OR value_digest IN (SELECT value_digest {0}))",
                      shown);
+}
+
+// The same where the rows that are shown are known.
+Result<std::string> noted_condition(SqlEngine& engine, const Listed& shown) {
+  const std::string condition = fmt::format("{}", fmt::join(shown.conditions, " AND "));
+  SB_ASSIGN_OR_RETURN(const Relatives relatives, find_relatives(engine, condition));
+  SB_ASSIGN_OR_RETURN(const Table keys,
+                      ask(engine, fmt::format("SELECT run_id, trace_id FROM strategies WHERE {} UNION SELECT run_id, "
+                                              "trace_id FROM strategies WHERE {}",
+                                              relatives.by_values, relatives.by_hash)));
+  const std::optional<std::vector<std::string>> rows = row_conditions(keys);
+  return rows ? fmt::format("{}", fmt::join(*rows, " AND ")) : condition;
 }
 
 Status print_identity_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
@@ -264,7 +285,13 @@ Status run_list(const ListOptions& options) {
     print_note(options.common,
                fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(fitting_count)));
   }
-  return print_identity_notes(*engine, noted_condition(listed, order, is_cut), options.common);
+  std::string noted;
+  if (shown) {
+    SB_ASSIGN_OR_RETURN(noted, noted_condition(*engine, *shown));
+  } else {
+    noted = noted_condition(listed, order, is_cut);
+  }
+  return print_identity_notes(*engine, noted, options.common);
 }
 
 }  // namespace signalbook::cli

@@ -118,13 +118,6 @@ Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size
   return print_result(&stream, options);
 }
 
-namespace {
-
-// Conditions on the view strategies: who has the same values, and who the same hash, as those that fit a condition.
-struct Relatives {
-  std::string by_values, by_hash;
-};
-
 // Of a few strategies they are literals, with which DuckDB passes over what it need not read.
 Result<Relatives> find_relatives(SqlEngine& engine, const std::string& condition) {
   constexpr size_t kFew = 20;
@@ -147,8 +140,6 @@ Result<Relatives> find_relatives(SqlEngine& engine, const std::string& condition
   return Relatives{fmt::format("value_digest IN ({})", fmt::join(blobs, ", ")),
                    fmt::format("({})", fmt::join(same_hash, " OR "))};
 }
-
-}  // namespace
 
 Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
   if (options.quiet) return Status();

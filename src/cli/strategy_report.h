@@ -27,4 +27,10 @@ Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size
 // same values in another spelling, another strategy of the same hash.
 Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options);
 
+// Conditions on the view strategies: who has the same values, and who the same hash, as those that fit a condition.
+struct Relatives {
+  std::string by_values, by_hash;
+};
+Result<Relatives> find_relatives(SqlEngine& engine, const std::string& condition);
+
 }  // namespace signalbook::cli

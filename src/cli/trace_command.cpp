@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -6,16 +7,18 @@
 #include "cli/find_strategy.h"
 #include "format/signal_encoder.h"
 #include "query/sql_views.h"
-#include "store/run_reader.h"
+#include "store/strategy_index.h"
+#include "store/trace_storage.h"
 #include "store/trade_table.h"
 
 namespace signalbook::cli {
 
 namespace {
 
+// The trace that is meant.
 struct Place {
   std::string run_id;
-  std::string symbol, timeframe, strategy_id;
+  IndexRow row;
 };
 
 // The one trace that is meant, or an error that lists those that could be.
@@ -24,24 +27,29 @@ Result<Place> find_trace(SqlEngine& engine, const TraceOptions& options) {
   SB_RETURN_IF_ERROR(print_prefix_note(engine, options.strategy, condition, "", options.common));
   if (!options.symbol.empty()) condition += " AND symbol = " + quote_sql_text(options.symbol);
   if (!options.timeframe.empty()) condition += " AND timeframe = " + quote_sql_text(options.timeframe);
-  SB_ASSIGN_OR_RETURN(const Table rows,
-                      ask(engine, "SELECT run_id, symbol, timeframe, strategy_id FROM strategies WHERE " + condition +
-                                      " ORDER BY ALL"));
-  if (rows.row_count() == 0) {
+  std::vector<std::string> columns;
+  for (const std::string& name : index_row_columns())
+    columns.push_back(name == "trace_path" ? "run_trace_path AS trace_path" : name);
+  SB_ASSIGN_OR_RETURN(const Table found,
+                      ask(engine, fmt::format("SELECT {}, run_id FROM strategies WHERE {} ORDER BY run_id, symbol, "
+                                              "timeframe, strategy_id",
+                                              fmt::join(columns, ", "), condition)));
+  if (found.row_count() == 0) {
     return Status::not_found(fmt::format("strategy {} has no trace on that symbol and timeframe", options.strategy));
   }
-  const auto place = [&](size_t i) {
-    return Place{rows.columns[0].texts[i], rows.columns[1].texts[i], rows.columns[2].texts[i],
-                 rows.columns[3].texts[i]};
-  };
-  if (rows.row_count() == 1) return place(0);
+  const std::vector<std::string>& run_ids = found.columns.back().texts;
+  if (found.row_count() == 1) {
+    SB_ASSIGN_OR_RETURN(std::vector<IndexRow> rows, index_rows(found, run_ids.front() + "/strategy_index.parquet", 0));
+    return Place{.run_id = run_ids.front(), .row = std::move(rows.front())};
+  }
   std::string message =
       fmt::format("strategy {} has {} traces; name one with --store RUN, --symbol and --timeframe:", options.strategy,
-                  rows.row_count());
+                  found.row_count());
   constexpr size_t kMostNamed = 20;
-  for (size_t i = 0; i < std::min(rows.row_count(), kMostNamed); ++i) {
+  const auto text = [&](const char* name, size_t i) { return cell_text(*found.find(name), i); };
+  for (size_t i = 0; i < std::min(found.row_count(), kMostNamed); ++i) {
     message +=
-        fmt::format("\n  {}  {} {}  {}", place(i).run_id, place(i).symbol, place(i).timeframe, place(i).strategy_id);
+        fmt::format("\n  {}  {} {}  {}", run_ids[i], text("symbol", i), text("timeframe", i), text("strategy_id", i));
   }
   return Status::invalid(message);
 }
@@ -105,21 +113,16 @@ Status print_trace(const TraceOptions& options) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<SqlEngine> engine, open_engine(scope, options.common));
   SB_ASSIGN_OR_RETURN(const Place place, find_trace(*engine, options));
   const std::string run_path = scope.run_path ? *scope.run_path : join_path(scope.store_path, place.run_id);
-  SB_ASSIGN_OR_RETURN(const std::unique_ptr<RunReader> run, RunReader::open(files, run_path));
-  SB_ASSIGN_OR_RETURN(const std::vector<const IndexRow*> rows, run->find(place.strategy_id));
-  for (const IndexRow* row : rows) {
-    if (row->symbol != place.symbol || row->timeframe != place.timeframe) continue;
-    SB_ASSIGN_OR_RETURN(const Trace trace, run->read_trace(*row));
-    if (!options.dense && !options.trades) return print_table(changes_table(trace), options.common);
-    SB_ASSIGN_OR_RETURN(const Bars bars, run->read_bars(row->data_id));
-    constexpr double kBasisPoint = 1e-4;
-    const Result<Table> table = options.dense
-                                    ? dense_table(trace, bars, row->bar_count)
-                                    : trades_table(trace, bars, row->bar_count, options.cost_bps * kBasisPoint);
-    if (!table.ok()) return table.status().at(fmt::format("strategy {}", row->strategy_id));
-    return print_table(*table, options.common);
-  }
-  return Status::damaged(fmt::format("{}: the index changed while it was read", run_path));
+  SB_ASSIGN_OR_RETURN(const std::unique_ptr<TraceStorage> traces, open_traces(files, run_path));
+  const IndexRow& row = place.row;
+  SB_ASSIGN_OR_RETURN(const Trace trace, traces->read(row));
+  if (!options.dense && !options.trades) return print_table(changes_table(trace), options.common);
+  SB_ASSIGN_OR_RETURN(const Bars bars, read_stored_bars(files, run_path, row.data_id));
+  constexpr double kBasisPoint = 1e-4;
+  const Result<Table> table = options.dense ? dense_table(trace, bars, row.bar_count)
+                                            : trades_table(trace, bars, row.bar_count, options.cost_bps * kBasisPoint);
+  if (!table.ok()) return table.status().at(fmt::format("strategy {}", row.strategy_id));
+  return print_table(*table, options.common);
 }
 
 }  // namespace

@@ -195,37 +195,51 @@ Status SqlEngine::query(const std::string& sql, ArrowArrayStream* stream) {
   }
 }
 
+struct SqlEngine::Lookup {
+  FileStamp stamp;
+  StrategyLookup rows;
+};
+
+// nullptr where the index is small, or cannot be looked up: then it is searched, and what is wrong with it told there.
+Result<std::shared_ptr<const SqlEngine::Lookup>> SqlEngine::lookup_of(const RunLocation& run) {
+  constexpr int64_t kLargeIndex = 4 << 20;  // below, it is searched as fast as a file beside it is read
+  const std::string path = join_path(run.path, file::kStrategyIndex);
+  SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files_.stamp(path));
+  if (!stamp || stamp->size < kLargeIndex) return std::shared_ptr<const Lookup>();
+  const std::lock_guard lock(lookups_mutex_);
+  std::shared_ptr<const Lookup>& known = lookups_[path];
+  if (known != nullptr && known->stamp == *stamp) return known;
+  Result<std::optional<StrategyLookup>> opened = StrategyLookup::open(files_, scope_.store_path, run);
+  if (!opened.ok() || !opened->has_value()) return std::shared_ptr<const Lookup>();
+  known = std::make_shared<const Lookup>(Lookup{.stamp = *stamp, .rows = std::move(**opened)});
+  return known;
+}
+
 Result<std::string> SqlEngine::rows_named(const std::string& name) {
-  // Of many runs the catalogue is asked. A small index is searched as fast as a file beside it is read.
-  constexpr size_t kMostRuns = 20;
-  constexpr int64_t kLargeIndex = 4 << 20;
+  constexpr size_t kMostRuns = 20;  // of more the catalogue is asked
   SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, runs_in_scope(files_, scope_));
   if (runs.size() > kMostRuns) return std::string();
-  const bool may_be_digits = name.size() >= 4 && name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  constexpr size_t kLeastDigits = 4;
+  const bool may_be_digits =
+      name.size() >= kLeastDigits && name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
   std::string condition;
-  bool has_large = false;
+  bool is_narrow = false;
   for (const RunLocation& run : runs) {
-    SB_ASSIGN_OR_RETURN(const auto stamp, files_.stamp(join_path(run.path, file::kStrategyIndex)));
-    std::string of_run;
-    if (stamp && stamp->size >= kLargeIndex) {
-      // A run that cannot be looked up is searched, and what is wrong with it told there.
-      Result<std::optional<StrategyLookup>> lookup = StrategyLookup::open(files_, scope_.store_path, run);
-      if (lookup.ok() && lookup->has_value()) {
-        has_large = true;
-        std::vector<uint32_t> rows = (*lookup)->rows_with_id(name);
-        if (may_be_digits)
-          std::ranges::copy((*lookup)->rows_with_digits(to_lower_ascii(name)), std::back_inserter(rows));
-        if (rows.empty()) continue;
-        of_run = fmt::format("trace_id IN ({})", fmt::join(rows, ", "));
+    std::string of_run = runs.size() == 1 ? "" : "run_id = " + quote_sql_text(run.run_id);
+    SB_ASSIGN_OR_RETURN(const std::shared_ptr<const Lookup> lookup, lookup_of(run));
+    if (lookup != nullptr) {
+      is_narrow = true;
+      std::vector<uint32_t> rows = lookup->rows.rows_with_id(name);
+      if (may_be_digits) {
+        std::ranges::copy(lookup->rows.rows_with_digits(to_lower_ascii(name)), std::back_inserter(rows));
       }
-    }
-    if (runs.size() > 1) {
-      of_run = "(run_id = " + quote_sql_text(run.run_id) + (of_run.empty() ? ")" : " AND " + of_run + ")");
+      if (rows.empty()) continue;
+      of_run += fmt::format("{}trace_id IN ({})", of_run.empty() ? "" : " AND ", fmt::join(rows, ", "));
     }
     if (of_run.empty()) return std::string();
-    condition += (condition.empty() ? "" : " OR ") + of_run;
+    condition += fmt::format("{}({})", condition.empty() ? "" : " OR ", of_run);
   }
-  if (!has_large) return std::string();
+  if (!is_narrow) return std::string();
   return condition.empty() ? "false" : "(" + condition + ")";
 }
 

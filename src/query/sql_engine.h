@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,8 +40,10 @@ class SqlEngine {
 
  private:
   struct State;
+  struct Lookup;  // of the rows of a run
   SqlEngine(FileSystem& files, Scope scope, Options options);
   Status open_state();
+  Result<std::shared_ptr<const Lookup>> lookup_of(const RunLocation& run);
   std::shared_ptr<State> state();
 
   FileSystem& files_;
@@ -48,6 +51,10 @@ class SqlEngine {
   Options options_;
   std::mutex state_mutex_;
   std::shared_ptr<State> state_;  // of the runs as they were when it was made
+
+  // What rows_named() has opened, by the paths of indexes, with the stamps that these had then.
+  std::mutex lookups_mutex_;
+  std::map<std::string, std::shared_ptr<const Lookup>> lookups_;
 };
 
 }  // namespace signalbook

@@ -257,8 +257,9 @@ std::optional<std::string> optional_text(const TableColumn& column, size_t row) 
   return column.texts[row];
 }
 
-// What decode_index reads.
-const std::vector<std::string>& row_columns() {
+}  // namespace
+
+const std::vector<std::string>& index_row_columns() {
   static const std::vector<std::string> names = {
       "trace_id",  "strategy_id", "strategy_digest", "value_digest", "strategy_type", "symbol",
       "timeframe", "kind",        "constraints",     "threshold",    "trace_path",    "trace_hash",
@@ -268,8 +269,7 @@ const std::vector<std::string>& row_columns() {
   return names;
 }
 
-// `first_row`: of the table, in the index.
-Result<std::vector<IndexRow>> rows_of_table(const Table& table, const std::string& file_name, int64_t first_row) {
+Result<std::vector<IndexRow>> index_rows(const Table& table, const std::string& file_name, int64_t first_row) {
   IndexColumns columns(table, file_name);
   const TableColumn& strategy_id = columns.get("strategy_id", ColumnType::text);
   const TableColumn& strategy_digest = columns.get("strategy_digest", ColumnType::bytes);
@@ -344,8 +344,6 @@ Result<std::vector<IndexRow>> rows_of_table(const Table& table, const std::strin
   return rows;
 }
 
-}  // namespace
-
 Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name) {
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<IndexReader> reader, IndexReader::open(bytes, file_name));
   std::vector<IndexRow> rows;
@@ -360,14 +358,14 @@ Result<std::unique_ptr<IndexReader>> IndexReader::open(std::string_view bytes, c
                                                        size_t rows_at_a_time) {
   auto reader = std::make_unique<IndexReader>();
   reader->file_name_ = file_name;
-  SB_ASSIGN_OR_RETURN(reader->file_, TableReader::open(bytes, file_name, row_columns(), rows_at_a_time));
+  SB_ASSIGN_OR_RETURN(reader->file_, TableReader::open(bytes, file_name, index_row_columns(), rows_at_a_time));
   return reader;
 }
 
 Result<std::vector<IndexRow>> IndexReader::next() {
   SB_ASSIGN_OR_RETURN(const std::optional<Table> table, file_->next());
   if (!table.has_value()) return std::vector<IndexRow>();
-  SB_ASSIGN_OR_RETURN(std::vector<IndexRow> rows, rows_of_table(*table, file_name_, next_row_));
+  SB_ASSIGN_OR_RETURN(std::vector<IndexRow> rows, index_rows(*table, file_name_, next_row_));
   next_row_ += static_cast<int64_t>(rows.size());
   return rows;
 }

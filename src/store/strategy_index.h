@@ -100,6 +100,12 @@ bool is_metric_column(std::string_view name);
 // is missing or of another type.
 Result<std::vector<IndexRow>> decode_index(std::string_view bytes, const std::string& file_name);
 
+// Rows of a table that has all columns of an index but the parameters, wherever it comes from; trace_ids go up from
+// `first_row`. Damaged, naming `file_name`, when a column is missing or of another type.
+Result<std::vector<IndexRow>> index_rows(const Table& table, const std::string& file_name, int64_t first_row);
+// Their names.
+const std::vector<std::string>& index_row_columns();
+
 // The same rows, some at a time.
 class IndexReader {
  public:
