@@ -181,6 +181,7 @@ class Collection {
     for (const Transit& transit : transits) SB_RETURN_IF_ERROR(collect_transit(transit));
     if (deletes_) SB_RETURN_IF_ERROR(remove_idle_locks(files_, store_path_));
     SB_RETURN_IF_ERROR(collect_bars());
+    SB_RETURN_IF_ERROR(collect_lookups());
     return std::move(report_);
   }
 
@@ -190,6 +191,26 @@ class Collection {
 
   Status collect_transit(const Transit& transit);
   Status put_back(const std::string& directory);
+  // They are derived, and kept under the names of runs.
+  Status collect_lookups() {
+    const std::string directory = join_path(file::kStoreDirectory, file::kLookupDirectory);
+    const Result<std::vector<DirectoryEntry>> entries = files_.list_directory(join_path(store_path_, directory));
+    if (!entries.ok()) return entries.status().code() == StatusCode::not_found ? Status() : entries.status();
+    for (const DirectoryEntry& entry : *entries) {
+      const std::string run = join_path(store_path_, entry.name);
+      SB_ASSIGN_OR_RETURN(const bool is_run, files_.file_exists(join_path(run, file::kStrategyIndex)));
+      if (entry.is_directory || is_run) continue;
+      const std::string name = join_path(directory, entry.name), path = join_path(store_path_, name);
+      SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files_.stamp(path));
+      if (!stamp) continue;
+      report_.found.push_back({.path = name, .byte_count = stamp->size, .why = "of a run that is not there any more"});
+      if (!deletes_) continue;
+      const Status removed = files_.remove_file(path);
+      if (!removed.ok() && removed.code() != StatusCode::not_found) return removed;
+    }
+    return Status();
+  }
+
   Status collect_bars();
   Result<std::vector<Garbage>> find_bars(const References& references);
 

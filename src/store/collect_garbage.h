@@ -22,10 +22,10 @@ struct GarbageReport {
   std::vector<std::string> notes;  // what was not looked at or is left alone, and why
 };
 
-// Bars that no run refers to, finished or not, in lost+found or on its way into the store, and what an import, a
-// removal or a gc that died has left. Without `deletes` nothing is changed. Where something may refer to bars and
-// cannot be read, no bars are garbage. Never touches what is not ours, or lost+found.
-// Invalid where nothing marks a store, or a newer program made it.
+// Bars that no run refers to, finished or not, in lost+found or on its way into the store, what an import, a removal or
+// a gc that died has left, and look-ups of runs that are gone. Without `deletes` nothing is changed. Where something
+// may refer to bars and cannot be read, no bars are garbage. Never touches what is not ours, or lost+found. Invalid
+// where nothing marks a store, or a newer program made it.
 //
 // Safe beside recordings and imports: these first say what bars they need (.journal/<data_id>.bars, run.json) and then
 // look whether the store has them. Bars are first taken away, by a rename, then it is looked again who refers to them,

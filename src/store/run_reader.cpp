@@ -46,22 +46,39 @@ Result<std::unique_ptr<RunReader>> RunReader::open(FileSystem& files, const std:
   return run;
 }
 
+void RunReader::prepare_find() const {
+  std::call_once(find_is_prepared_, [this] {
+    for (const IndexRow& row : rows_) {
+      by_digest_.push_back(&row);
+      by_id_.emplace(row.strategy_id, &row);
+      for (const std::string& alias : row.aliases) by_id_.emplace(alias, &row);
+    }
+    std::ranges::stable_sort(by_digest_, {}, [](const IndexRow* row) { return row->strategy_digest; });
+  });
+}
+
 Result<std::vector<const IndexRow*>> RunReader::find(std::string_view name) const {
+  prepare_find();
   std::vector<const IndexRow*> found;
-  for (const IndexRow& row : rows_) {
-    const bool alias = std::find(row.aliases.begin(), row.aliases.end(), name) != row.aliases.end();
-    if (row.strategy_id == name || alias) found.push_back(&row);
-  }
+  const auto [first_id, last_id] = by_id_.equal_range(name);
+  for (auto id = first_id; id != last_id; ++id) found.push_back(id->second);
+  const auto sort_found = [&] {
+    std::ranges::sort(found);  // as they stand in the index
+    found.erase(std::ranges::unique(found).begin(), found.end());
+  };
+  sort_found();
   if (!found.empty()) return found;
 
   std::set<std::string> candidates;
   if (is_hash_prefix(name)) {
-    for (const IndexRow& row : rows_) {
-      const std::string digest = to_hex(row.strategy_digest);
-      if (!digest.starts_with(name)) continue;
-      found.push_back(&row);
-      candidates.insert(digest);
+    // In the order of digests those with one prefix stand together.
+    const auto digits_of = [&](const IndexRow* row) { return to_hex(row->strategy_digest).substr(0, name.size()); };
+    for (auto row = std::ranges::lower_bound(by_digest_, name, {}, digits_of);
+         row != by_digest_.end() && digits_of(*row) == name; ++row) {
+      found.push_back(*row);
+      candidates.insert(to_hex((*row)->strategy_digest));
     }
+    sort_found();
   }
   if (candidates.size() > 1) {
     std::string message = fmt::format("{} fits {} strategies; give more digits:", name, candidates.size());

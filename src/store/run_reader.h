@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/file_system.h"
@@ -33,7 +35,8 @@ class RunReader {
   const std::vector<IndexRow>& rows() const { return rows_; }
 
   // The rows of a strategy, one a feed: by its strategy_id or an alias, else by a prefix of 4 or more digits of its
-  // hash. NotFound, or Invalid with the candidates when a prefix fits several strategies.
+  // hash. NotFound, or Invalid with the candidates when a prefix fits several strategies. The first call prepares
+  // tables of both, so that each call looks at few rows.
   Result<std::vector<const IndexRow*>> find(std::string_view name) const;
 
   // The strategies inside the run's strategies; none where an earlier version recorded it without this file. Damaged
@@ -49,10 +52,15 @@ class RunReader {
  private:
   RunReader(FileSystem& files, std::string run_path) : files_(files), run_path_(std::move(run_path)) {}
 
+  void prepare_find() const;
+
   FileSystem& files_;
   std::string run_path_;
   RunDescription description_;
   std::vector<IndexRow> rows_;
+  mutable std::once_flag find_is_prepared_;
+  mutable std::vector<const IndexRow*> by_digest_;  // sorted
+  mutable std::unordered_multimap<std::string_view, const IndexRow*> by_id_;
   std::unique_ptr<TraceStorage> traces_;
 };
 

@@ -403,7 +403,11 @@ STORE_LAYOUTS = {
 }
 
 
-@pytest.fixture(scope="session", params=STORE_LAYOUTS)
+# The mixed store has every layout in it; whole stores of one take three minutes more.
+TESTED_LAYOUTS = STORE_LAYOUTS if os.environ.get("SIGNALBOOK_LONG_TESTS") else ("files", "mixed")
+
+
+@pytest.fixture(scope="session", params=TESTED_LAYOUTS)
 def sql_stores(request, tmp_path_factory):
     """Folders with results/: `plain`; `scored` with a run that has Sharpe ratios; `composites`. In every layout."""
     layouts = STORE_LAYOUTS[request.param]
