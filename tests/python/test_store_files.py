@@ -236,7 +236,8 @@ AFTER_PARAMETERS = [
     ("observed_from", pa.int64()), ("observed_to", pa.int64()), ("complete", pa.bool_()),
     ("change_count", pa.int64()), ("first_ts", UTC), ("last_ts", UTC), *METRICS, ("metrics_definition", pa.string()),
     ("strategy_config", pa.string()), ("aliases", pa.list_(pa.string())), ("file_size", pa.int64()),
-    ("file_sha256", pa.binary(32)), ("created_at", UTC),
+    ("file_sha256", pa.binary(32)), ("pack", pa.string()), ("row_start", pa.int64()), ("row_count", pa.int64()),
+    ("created_at", UTC),
 ]  # fmt: skip
 
 
