@@ -12,7 +12,7 @@ namespace {
 TEST(ProgressLine, TellsRateAndTimeThatIsLeft) {
   const ProgressStep step = {
       .what = "verify run_1", .unit = kProgressBytes, .done = 500'000'000, .total = 2'000'000'000};
-  EXPECT_EQ(progress_line(step, 5.0, 76),
+  EXPECT_EQ(progress_line(step, 5.0, 77),
             "verify run_1  [####............]  25%  500 MB of 2.0 GB  100 MB/s  15 s left");
   const ProgressStep traces = {.what = "pack x", .unit = "traces", .done = 1'640, .total = 100'000};
   EXPECT_EQ(progress_line(traces, 1.0, 65), "pack x    2%  1,640 of 100,000 traces  1,640 traces/s  1:00 left");
