@@ -4,6 +4,8 @@
 #include <bit>
 #include <vector>
 
+#include "base/time_text.h"
+#include "base/utf8.h"
 #include "format/strategy_identity.h"
 #include "format/strategy_parameters.h"
 #include "format/strategy_tree.h"
@@ -21,6 +23,19 @@ Result<JsonValue> derive_strategy(IndexRow& row) {
   row.constraints = member_text(node.find("constraints"));
   row.threshold = member_text(node.find("threshold"));
   return node;
+}
+
+TraceDescription describe_trace(const IndexRow& row) {
+  return {.strategy_id = to_valid_utf8(row.strategy_id),
+          .strategy_hash = row.strategy_hash(),
+          .strategy_digest = to_hex(row.strategy_digest),
+          .strategy_config = row.strategy_config,
+          .symbol = row.symbol,
+          .timeframe = row.timeframe,
+          .data_id = row.data_id,
+          .trace_hash = to_hex(row.trace_hash),
+          .bar_count = row.bar_count,
+          .creation_time = format_time(row.created_at)};
 }
 
 namespace {

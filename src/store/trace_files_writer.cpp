@@ -4,8 +4,7 @@
 #include <mutex>
 
 #include "base/parallel_for.h"
-#include "base/time_text.h"
-#include "base/utf8.h"
+#include "store/strategy_row.h"
 #include "store/trace_file.h"
 #include "store/trace_writer.h"
 
@@ -65,17 +64,7 @@ class TraceFilesWriter : public TraceWriter {
     }
     for (const auto& [change, price] : trace.prices) encoder.px[change] = price;
     SB_ASSIGN_OR_RETURN(const std::string_view bytes,
-                        encoder.file.encode({.strategy_id = to_valid_utf8(row.strategy_id),
-                                             .strategy_hash = row.strategy_hash(),
-                                             .strategy_digest = to_hex(row.strategy_digest),
-                                             .strategy_config = row.strategy_config,
-                                             .symbol = row.symbol,
-                                             .timeframe = row.timeframe,
-                                             .data_id = row.data_id,
-                                             .trace_hash = to_hex(row.trace_hash),
-                                             .bar_count = row.bar_count,
-                                             .creation_time = format_time(row.created_at)},
-                                            trace.changes, encoder.ts, encoder.px));
+                        encoder.file.encode(describe_trace(row), trace.changes, encoder.ts, encoder.px));
     row.file_size = static_cast<int64_t>(bytes.size());
     row.file_sha256 = sha256(bytes);
     return staged_.write_claimed(row.trace_path, bytes);

@@ -11,8 +11,6 @@
 
 #include "base/digest.h"
 #include "base/recently_used.h"
-#include "base/time_text.h"
-#include "base/utf8.h"
 #include "format/content_hash.h"
 #include "format/file_names.h"
 #include "format/signal_encoder.h"
@@ -20,6 +18,7 @@
 #include "store/bars_file.h"
 #include "store/pack_file.h"
 #include "store/run_files.h"
+#include "store/strategy_row.h"
 
 namespace signalbook {
 
@@ -85,16 +84,7 @@ class TracePacks {
     SB_ASSIGN_OR_RETURN(const std::shared_ptr<const Bars> bars, bars_of(row));
     SB_RETURN_IF_ERROR(check_bars(row, found.changes, *bars));
     Trace trace;
-    trace.about = {.strategy_id = to_valid_utf8(row.strategy_id),
-                   .strategy_hash = row.strategy_hash(),
-                   .strategy_digest = to_hex(row.strategy_digest),
-                   .strategy_config = row.strategy_config,
-                   .symbol = row.symbol,
-                   .timeframe = row.timeframe,
-                   .data_id = row.data_id,
-                   .trace_hash = to_hex(row.trace_hash),
-                   .bar_count = row.bar_count,
-                   .creation_time = format_time(row.created_at)};
+    trace.about = describe_trace(row);
     for (const BarIndex bar : found.changes.idx) trace.ts.push_back(bars->ts[static_cast<size_t>(bar)]);
     fill_prices(found, *bars);
     trace.changes = std::move(found.changes);
