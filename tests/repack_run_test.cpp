@@ -187,5 +187,34 @@ TEST(RepackRun, ADamagedTraceStopsItAndNothingChanges) {
   EXPECT_GT(refused, 5u);
 }
 
+// What an attempt that died has left may be the only copy of what is damaged now.
+TEST(RepackRun, LeftoversStayAsLongAsTheyMayBeNeeded) {
+  CrashDisk packed = run_with_all_kinds(RunLayout::packed);
+  CrashDisk unpacked = packed.after_kill();
+  ASSERT_TRUE(repack(unpacked, false).ok());
+  const std::string pack = kRun + "/traces/SPY_5m/signals-00000.parquet";
+  std::string bytes = packed.read_file(pack).value();
+  bytes[100] ^= 4;
+  test::replace(packed, pack, bytes);
+  for (const auto& [path, content] : files_of_store(unpacked)) {
+    if (path.find("/signals/") != std::string::npos) test::replace(packed, join_path(kStore, path), content);
+  }
+  const Files before = files_of_store(packed);
+  const Status status = repack(packed, true);
+  EXPECT_EQ(status.code(), StatusCode::damaged) << status.message();
+  EXPECT_NE(status.message().find("nothing was removed"), std::string::npos) << status.message();
+  EXPECT_TRUE(files_of_store(packed) == before);
+}
+
+TEST(RepackRun, OtherColumnsNeedAnUnpackedRun) {
+  CrashDisk disk = run_with_all_kinds(RunLayout::packed);
+  RepackOptions full = options(true);
+  full.packs.columns = PackColumns::full;
+  EXPECT_EQ(repack_run(disk, kRun, full).status().code(), StatusCode::invalid);
+  ASSERT_TRUE(repack(disk, false).ok());
+  ASSERT_TRUE(repack_run(disk, kRun, full).ok());
+  EXPECT_TRUE(repack_run(disk, kRun, full)->was_so);
+}
+
 }  // namespace
 }  // namespace signalbook

@@ -180,6 +180,12 @@ bool PackedTraces::has_files(const std::string& run_id) const {
   return run != runs_.end() && run->second.file_count > 0;
 }
 
+std::optional<int64_t> PackedTraces::file_count(const std::string& run_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto run = runs_.find(run_id);
+  return run == runs_.end() ? std::nullopt : std::optional(run->second.file_count);
+}
+
 std::vector<PackOfRun> PackedTraces::packs_of(const std::string& run_id) const {
   const std::lock_guard lock(mutex_);
   const auto run = runs_.find(run_id);
@@ -280,6 +286,39 @@ Result<PackedRows> PackedTraces::all_rows_of(const PackOfRun& pack) const {
   return rows;
 }
 
+namespace {
+
+// Of an index that was made anew from packs some trace_ids may be missing, because what packs say stays. Then empty
+// rows come in, so that each trace has the place of its number.
+Status place_by_trace_id(Table& table, const std::string& name) {
+  const TableColumn* const found = table.find("trace_id");
+  if (found == nullptr || found->integers.size() != table.row_count()) {
+    return Status::damaged(name + ": no index that Signalbook wrote");
+  }
+  const std::vector<int64_t> trace_ids = found->integers;
+  std::erase_if(table.columns, [](const TableColumn& column) { return column.name == "trace_id"; });
+  for (TableColumn& column : table.columns) {
+    TableColumn placed = {.name = column.name, .type = column.type};
+    for (size_t row = 0; row < trace_ids.size(); ++row) {
+      if (trace_ids[row] < static_cast<int64_t>(placed.size())) {
+        return Status::damaged(name + ": its trace_ids do not go up; make it anew with signalbook index rebuild");
+      }
+      while (static_cast<int64_t>(placed.size()) < trace_ids[row]) placed.append_null();
+      if (column.is_null(row)) {
+        placed.append_null();
+      } else if (column.type == ColumnType::text) {
+        placed.append_text(std::move(column.texts[row]));
+      } else {
+        placed.append_integer(column.integers[row]);
+      }
+    }
+    column = std::move(placed);
+  }
+  return Status();
+}
+
+}  // namespace
+
 // ---- Traces by their paths ------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<const PackedTraces::Identities>> PackedTraces::identities_of(const std::string& run_id) const {
@@ -288,7 +327,9 @@ Result<std::shared_ptr<const PackedTraces::Identities>> PackedTraces::identities
     if (run == nullptr) return Status::not_found("there is no run " + run_id);
     SB_ASSIGN_OR_RETURN(const CheckedIndex index, read_checked_index(files_, run->path));
     const std::string name = join_path(run->path, file::kStrategyIndex);
-    SB_ASSIGN_OR_RETURN(const Table table, decode_table_file(index.bytes, name, {"strategy_id", "strategy_hash"}));
+    SB_ASSIGN_OR_RETURN(Table table,
+                        decode_table_file(index.bytes, name, {"trace_id", "strategy_id", "strategy_hash"}));
+    SB_RETURN_IF_ERROR(place_by_trace_id(table, name));
     const TableColumn* const ids = text_column(table, "strategy_id");
     const TableColumn* const hashes = text_column(table, "strategy_hash");
     if (ids == nullptr || hashes == nullptr) return Status::damaged(name + ": no index that Signalbook wrote");
@@ -306,8 +347,10 @@ Result<std::shared_ptr<const PackedTraces::Paths>> PackedTraces::paths_of(const 
     if (run == nullptr) return Status::not_found("there is no run " + run_id);
     SB_ASSIGN_OR_RETURN(const CheckedIndex index, read_checked_index(files_, run->path));
     const std::string name = join_path(run->path, file::kStrategyIndex);
-    SB_ASSIGN_OR_RETURN(const Table table,
-                        decode_table_file(index.bytes, name, {"trace_path", "strategy_hash", "pack", "row_count"}));
+    SB_ASSIGN_OR_RETURN(
+        Table table,
+        decode_table_file(index.bytes, name, {"trace_id", "trace_path", "strategy_hash", "pack", "row_count"}));
+    SB_RETURN_IF_ERROR(place_by_trace_id(table, name));
     const TableColumn* const paths = text_column(table, "trace_path");
     const TableColumn* const hashes = text_column(table, "strategy_hash");
     const TableColumn* const packs = text_column(table, "pack");
@@ -319,7 +362,7 @@ Result<std::shared_ptr<const PackedTraces::Paths>> PackedTraces::paths_of(const 
     std::map<std::string, int32_t> numbers;
     made->places.reserve(paths->texts.size());
     for (size_t row = 0; row < paths->texts.size(); ++row) {
-      made->places.emplace(made->paths[row], row);
+      if (!made->paths[row].empty()) made->places.emplace(made->paths[row], row);
       made->row_counts.push_back(row_counts->is_null(row) ? 0 : row_counts->integers[row]);
       if (packs->is_null(row)) {
         made->pack.push_back(-1);
@@ -348,6 +391,7 @@ Result<PackedTraces::Matches> PackedTraces::match(const std::string& run_id, con
   bool is_directory_match = false;
   for (size_t row = 0; row < paths->paths.size(); ++row) {
     const std::string_view path = paths->paths[row];
+    if (path.empty()) continue;  // no trace has this number
     if (!is_any && has_any_depth) {
       if (!matches(parts, split(path))) continue;
     } else if (!is_any) {  // neighbours lie in the same directory

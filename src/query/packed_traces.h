@@ -70,7 +70,8 @@ class PackedTraces : public std::enable_shared_from_this<PackedTraces> {
 
   // Of runs that were loaded.
   bool has_packs(const std::string& run_id) const;
-  bool has_files(const std::string& run_id) const;  // also, or only: traces in files of their own
+  bool has_files(const std::string& run_id) const;                     // also, or only: traces in files of their own
+  std::optional<int64_t> file_count(const std::string& run_id) const;  // of them; nothing where that is not known
   std::vector<PackOfRun> packs_of(const std::string& run_id) const;
 
   // Compares packs with the index and run.json: that they are there, their sizes, by their footers their rows and

@@ -229,6 +229,12 @@ Status PathCalls::rewrite_literals(Rewriting& rewriting, size_t i) {
     SB_ASSIGN_OR_RETURN(const std::optional<ViewBuilder::PathArgument> argument,
                         rewriting.builder.path_argument(literal.value, rewriting.connection));
     if (!argument.has_value()) continue;
+    if (argument->files.empty() && !argument->packs.empty()) {
+      return Status::invalid(
+          fmt::format("{}('{}'): these traces lie in packs, and are no files; name the packs, such as "
+                      "'results/*/traces/*/signals-*.parquet'",
+                      function.name, literal.value));
+    }
     std::string list;
     for (const std::string& file : argument->files) list += (list.empty() ? "" : ", ") + quote_sql_text(file);
     if (!function.is_list) {

@@ -140,6 +140,7 @@ std::optional<QueryPaths::Meaning> QueryPaths::resolve(const std::string& path) 
   // No run of that name, or nothing in it: DuckDB looks, and says what it did not find.
   if (meaning.run_ids.empty() && meaning.patterns.empty()) {
     meaning.kind = Kind::files;
+    meaning.covers_runs = !parts.empty() && parts[0] == "**";
     meaning.patterns.push_back(join_path(escape_glob(place_.store_path), join_parts(parts, 0)));
   }
   return meaning;

@@ -43,6 +43,7 @@ class QueryPaths {
     std::vector<std::string> patterns;         // of all but indexes: absolute, as DuckDB's globs
     std::vector<std::string> pattern_run_ids;  // the run each pattern is of; empty for a file of no run
     std::vector<InRun> in_runs;                // where a path may name traces: in each run that it may be of
+    bool covers_runs = false;                  // its ** stands for the runs too: DuckDB looks, and sees files alone
   };
 
   QueryPaths(FileSystem& files, Place place) : files_(files), place_(std::move(place)) {}

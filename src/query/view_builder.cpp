@@ -99,7 +99,7 @@ Result<std::optional<ViewBuilder::PathArgument>> ViewBuilder::path_argument(cons
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     argument.match_by_name = argument.match_by_name || !is_known;
   }
-  if (!meaning->in_runs.empty()) SB_RETURN_IF_ERROR(add_packs(connection, *meaning, argument));
+  if (!meaning->in_runs.empty() || meaning->covers_runs) SB_RETURN_IF_ERROR(add_packs(connection, *meaning, argument));
   return std::optional(std::move(argument));
 }
 
@@ -111,6 +111,13 @@ Status ViewBuilder::add_packs(Connection& connection, const QueryPaths::Meaning&
   };
   const Status found = find_packs(connection, !std::ranges::all_of(meaning.in_runs, is_in_scope));
   if (!found.ok()) return meaning.pattern_run_ids.empty() ? found : Status();  // then the files that there are
+  if (meaning.covers_runs) {
+    const auto has_packs = [&](const RunLocation& run) { return packed_->has_packs(run.run_id); };
+    if (std::ranges::none_of(place_.scope_runs, has_packs)) return Status();
+    return Status::invalid(
+        "a pattern whose ** stands for runs as well does not reach traces in packs: name the runs, as in "
+        "'results/*/traces/**/*.parquet'");
+  }
   std::map<std::string, PackedTraces::Matches> matches;
   std::vector<PackOfRun> packs;
   for (const auto& [run_id, pattern] : meaning.in_runs) {
@@ -351,6 +358,14 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
     if (packed_->has_packs(run.run_id) && !packed_->has_files(run.run_id)) continue;
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     SB_ASSIGN_OR_RETURN(const auto files, trace_files(run));
+    // The index was read before, for packs: somebody may have laid the run out anew since then.
+    const auto is_pattern = [](const std::string& path) { return path.find("/*/") != std::string::npos; };
+    const bool are_named = std::ranges::none_of(files[0], is_pattern) && std::ranges::none_of(files[1], is_pattern);
+    const std::optional<int64_t> known = packed_->file_count(run.run_id);
+    if (is_known && are_named && known && *known != std::ssize(files[0]) + std::ssize(files[1])) {
+      return Status::damaged(fmt::format(
+          "{}: it is being packed or unpacked, or its index does not agree with itself; ask again", run.path));
+    }
     for (size_t kind = 0; kind < 2; ++kind) {
       std::vector<std::string>& patterns = sources[(is_known ? 0 : 2) + kind].patterns;
       patterns.insert(patterns.end(), files[kind].begin(), files[kind].end());

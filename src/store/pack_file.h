@@ -85,6 +85,7 @@ class PackFile {
   int64_t row_count() const;
   int64_t byte_count() const;  // of the file
   SignalKind kind() const;
+  bool is_full() const;  // ts, sym, strat and px stand on every row
 
   // The number of the page that holds a row; pages are numbered from 0 over the whole pack. Damaged when there is no
   // such row, or the page index cannot be read.

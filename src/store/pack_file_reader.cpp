@@ -268,6 +268,7 @@ Result<std::unique_ptr<PackFile>> PackFile::open(FileSystem& files, const std::s
 int64_t PackFile::row_count() const { return state_->first_rows.back(); }
 int64_t PackFile::byte_count() const { return state_->size; }
 SignalKind PackFile::kind() const { return state_->kind; }
+bool PackFile::is_full() const { return find_column(*state_->file->metadata()->schema(), column::kTs) >= 0; }
 
 Result<size_t> PackFile::page_of(int64_t row) const {
   SB_RETURN_IF_ERROR(state_->pages_are_there());

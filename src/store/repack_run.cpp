@@ -14,6 +14,7 @@
 #include "format/file_names.h"
 #include "format/trace_schema.h"
 #include "store/lock_finished_run.h"
+#include "store/pack_file.h"
 #include "store/replace_run_file.h"
 #include "store/run_files.h"
 #include "store/run_reader.h"
@@ -40,7 +41,7 @@ class Repack {
     report_.was_so =
         std::ranges::all_of(rows_, [&](const IndexRow& row) { return row.is_packed() == options_.to_packs; });
     report_.bytes_before = report_.bytes_after = byte_count(rows_, before_);
-    if (!report_.was_so) SB_RETURN_IF_ERROR(change());
+    SB_RETURN_IF_ERROR(report_.was_so ? check_whole() : change());
     SB_ASSIGN_OR_RETURN(const std::vector<std::string> removed,
                         remove_unused_traces(files_, run_path_, /*is_dry=*/false));
     report_.removed_count = static_cast<int64_t>(removed.size());
@@ -53,6 +54,39 @@ class Repack {
     for (const IndexRow& row : rows) bytes += row.file_size;
     for (const RunDescription::File& file : description.files) bytes += pack_kind(file.path) ? file.size : 0;
     return bytes;
+  }
+
+  // What lies like that already. What an attempt that died has left may be the only copy of what is damaged here.
+  Status check_whole() {
+    if (options_.to_packs && options_.packs.columns == PackColumns::full) SB_RETURN_IF_ERROR(check_columns());
+    SB_ASSIGN_OR_RETURN(const std::vector<std::string> left, remove_unused_traces(files_, run_path_, /*is_dry=*/true));
+    if (left.empty()) return Status();
+    SB_ASSIGN_OR_RETURN(const std::unique_ptr<TraceStorage> traces, open_traces(files_, run_path_, before_));
+    std::set<std::string> packs;
+    for (const IndexRow& row : rows_) {
+      if (row.is_packed()) packs.insert(row.pack);
+    }
+    Status whole;
+    for (const std::string& pack : packs) {
+      if (whole.ok()) whole = check_run_file(files_, run_path_, before_, pack, FileCheck::digest);
+    }
+    if (whole.ok()) {
+      whole = parallel_for(
+          rows_.size(), options_.threads, [&](size_t i) { return traces->read(rows_[i]).status(); },
+          options_.interrupt);
+    }
+    return whole.with(fmt::format("; nothing was removed: {} that an attempt which died has left may hold it ({})",
+                                  left.size() == 1 ? "a file" : "files", left.front()));
+  }
+
+  Status check_columns() const {
+    for (const IndexRow& row : rows_) {
+      SB_ASSIGN_OR_RETURN(const std::unique_ptr<PackFile> pack, PackFile::open(files_, join_path(run_path_, row.pack)));
+      if (pack->is_full()) return Status();
+      return Status::invalid(fmt::format(
+          "{} is packed already, without the columns of --columns full; unpack it first, then pack it", run_path_));
+    }
+    return Status();
   }
 
   Status change() {

@@ -114,6 +114,13 @@ Result<Scope> locate_scope(FileSystem& files, const std::string& directory, Stor
           "--resume goes on with it",
           candidate == "." ? "the current directory" : candidate));
     }
+    // Its neighbours must not answer for a run that has lost its index.
+    SB_ASSIGN_OR_RETURN(const bool is_described, files.file_exists(join_path(candidate, file::kRunDescription)));
+    if (is_described && !is_a_run && !run) {
+      return Status::damaged(fmt::format("{} has no {}; make it anew with signalbook recover",
+                                         candidate == "." ? "the run in the current directory" : candidate,
+                                         file::kStrategyIndex));
+    }
     if (candidate == "/") break;
     candidate = directory_above(candidate);
   }

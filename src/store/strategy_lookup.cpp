@@ -73,25 +73,26 @@ Result<StrategyLookup> StrategyLookup::make(FileSystem& files, const std::string
   constexpr size_t kRowsAtATime = 65'536;
   SB_ASSIGN_OR_RETURN(const std::unique_ptr<TableReader> reader,
                       TableReader::open(index.bytes, join_path(run_path, file::kStrategyIndex),
-                                        {"strategy_id", "strategy_digest", "aliases"}, kRowsAtATime));
+                                        {"trace_id", "strategy_id", "strategy_digest", "aliases"}, kRowsAtATime));
   std::vector<std::pair<uint64_t, uint32_t>> digests, ids;
-  uint32_t first = 0;
   while (true) {
     SB_ASSIGN_OR_RETURN(const std::optional<Table> table, reader->next());
     if (!table) break;
     const TableColumn* const digest = table->find("strategy_digest");
+    const TableColumn* const trace_id = table->find("trace_id");
     const TableColumn* const id = table->find("strategy_id");
     const TableColumn* const aliases = table->find("aliases");
-    if (digest == nullptr || digest->type != ColumnType::bytes || id == nullptr || id->type != ColumnType::text ||
-        aliases == nullptr || aliases->type != ColumnType::text_list) {
+    if (trace_id == nullptr || trace_id->integers.size() != table->row_count() || digest == nullptr ||
+        digest->type != ColumnType::bytes || id == nullptr || id->type != ColumnType::text || aliases == nullptr ||
+        aliases->type != ColumnType::text_list) {
       return Status::damaged(join_path(run_path, file::kStrategyIndex) + ": no index that Signalbook wrote");
     }
-    for (uint32_t i = 0; i < table->row_count(); ++i) {
-      digests.emplace_back(key_of(digest->texts[i]), first + i);
-      ids.emplace_back(key_of_id(id->texts[i]), first + i);
-      for (const std::string& alias : aliases->lists[i]) ids.emplace_back(key_of_id(alias), first + i);
+    for (size_t i = 0; i < table->row_count(); ++i) {
+      const auto row = static_cast<uint32_t>(trace_id->integers[i]);
+      digests.emplace_back(key_of(digest->texts[i]), row);
+      ids.emplace_back(key_of_id(id->texts[i]), row);
+      for (const std::string& alias : aliases->lists[i]) ids.emplace_back(key_of_id(alias), row);
     }
-    first += static_cast<uint32_t>(table->row_count());
   }
   StrategyLookup lookup;
   lookup.digests_ = sorted(std::move(digests));
