@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/digest.h"
+#include "store/replace_run_file.h"
 #include "store/run_reader.h"
 #include "support/crash_disk.h"
 #include "support/run_states.h"
@@ -71,6 +72,22 @@ TEST(StrategyLookup, FindsWhatALookAtAllRowsFinds) {
   ASSERT_TRUE(disk.file_exists(kLookup).value());
   expect_finds_all(disk, made);
   expect_finds_all(disk, open(disk));  // from the file
+}
+
+// Numbers have gaps where an index was made anew from packs.
+TEST(StrategyLookup, GivesTheNumbersThatTheIndexGives) {
+  CrashDisk disk = run_of(20);
+  const std::string path = kRun + "/strategy_index.parquet";
+  const std::string bytes = disk.read_file(path).value();
+  const auto with_gaps = replace_index_columns(bytes, path, [](size_t first, size_t count) {
+    Table table;
+    TableColumn& trace_ids = table.add("trace_id", ColumnType::int32);
+    for (size_t row = first; row < first + count; ++row) trace_ids.append_integer(static_cast<int64_t>(3 * row + 2));
+    return Result(std::move(table));
+  });
+  ASSERT_TRUE(with_gaps.ok() && replace_run_file(disk, kRun, "strategy_index.parquet", *with_gaps).ok());
+  EXPECT_EQ(RunReader::open(disk, kRun).value()->rows()[1].trace_id, 5);
+  expect_finds_all(disk, open(disk));
 }
 
 TEST(StrategyLookup, IsMadeAnewWhereItIsStaleDamagedOrMissing) {

@@ -291,3 +291,39 @@ def test_the_packs_themselves_have_names(stores, signalbook):
     (row,) = signalbook.query(f"SELECT count(*) AS n, max(trace_id) AS last FROM '{name}'", cwd=stores["packed"])
     (all_rows,) = signalbook.query("SELECT count(*) AS n FROM traces", cwd=stores["packed"] / "run_1")
     assert row == {"n": all_rows["n"], "last": 4}
+
+
+def test_traces_keep_their_names_where_an_index_was_made_anew(tmp_path):
+    """A trace without a change is lost with the index, and the numbers of the others then have gaps."""
+    workspace = Workspace(tmp_path, Signalbook(tmp_path))
+    workspace.layouts = {"": "packed"}
+    strategies = [{"rsi": {"period": period}} for period in range(5, 11)]
+    signals = wide_table(make_signals(200, 6)).drop_columns(["strategy_0", "strategy_2"])
+    run = workspace.record(strategies=strategies, signals=signals)
+    sql = "SELECT strat, strategy_hash, count(*) AS n, sum(px) AS px FROM traces GROUP BY ALL ORDER BY ALL"
+    before = workspace.signalbook.query(sql, cwd=workspace.store)
+    assert [row["strat"] for row in before] == ["strategy_1", "strategy_3", "strategy_4", "strategy_5"]
+    (run / "strategy_index.parquet").unlink()
+    workspace.signalbook.ok("recover", "results/run_1")
+    assert pq.read_table(run / "strategy_index.parquet")["trace_id"].to_pylist() != list(range(4))
+    assert workspace.signalbook.query(sql, cwd=workspace.store) == before
+    assert workspace.signalbook.ok("verify", "--deep", "results").code == 0
+
+
+def test_neighbours_do_not_answer_for_a_run_without_its_index(packed):
+    run = packed.store / "run_1"
+    shutil.copytree(run, packed.store / "run_2")
+    (run / "strategy_index.parquet").unlink()
+    before = {path: path.read_bytes() for path in packed.store.rglob("*") if path.is_file()}
+    for command in (["sql", "SELECT count(*) FROM traces", "--store", run], ["list", "--store", run], ["analyze", run]):
+        outcome = packed.signalbook(*command)
+        assert outcome.code == 3 and "run_1 has no strategy_index.parquet" in outcome.err, (command, outcome)
+        assert not outcome.raw
+    assert {path: path.read_bytes() for path in packed.store.rglob("*") if path.is_file()} == before
+
+
+def test_what_sees_files_alone_says_so(packed):
+    for sql in ("SELECT count(*) FROM read_parquet('results/**/signals/*/*.parquet')",
+                "SELECT count(*) FROM glob('results/run_1/traces/*/signals/*/*.parquet')"):  # fmt: skip
+        outcome = packed.signalbook("sql", sql)
+        assert outcome.code == 2 and "packs" in outcome.err, (sql, outcome)
