@@ -341,6 +341,12 @@ Result<std::array<std::vector<std::string>, 2>> ViewBuilder::trace_files(const R
     }
     files[kinds->texts[row] == "classifier" ? 1 : 0].push_back(escape_glob(join_path(directory, paths->texts[row])));
   }
+  // The index was read before, for packs: somebody may have laid the run out anew since then.
+  const std::optional<int64_t> known = packed_->file_count(run.run_id);
+  if (known && *known != std::ssize(files[0]) + std::ssize(files[1])) {
+    return Status::damaged(
+        fmt::format("{}: it is being packed or unpacked, or its index does not agree with itself; ask again", run.path));
+  }
   return files;
 }
 
@@ -358,14 +364,6 @@ Result<std::string> ViewBuilder::traces(Connection& connection) {
     if (packed_->has_packs(run.run_id) && !packed_->has_files(run.run_id)) continue;
     SB_ASSIGN_OR_RETURN(const bool is_known, has_known_format(run));
     SB_ASSIGN_OR_RETURN(const auto files, trace_files(run));
-    // The index was read before, for packs: somebody may have laid the run out anew since then.
-    const auto is_pattern = [](const std::string& path) { return path.find("/*/") != std::string::npos; };
-    const bool are_named = std::ranges::none_of(files[0], is_pattern) && std::ranges::none_of(files[1], is_pattern);
-    const std::optional<int64_t> known = packed_->file_count(run.run_id);
-    if (is_known && are_named && known && *known != std::ssize(files[0]) + std::ssize(files[1])) {
-      return Status::damaged(fmt::format(
-          "{}: it is being packed or unpacked, or its index does not agree with itself; ask again", run.path));
-    }
     for (size_t kind = 0; kind < 2; ++kind) {
       std::vector<std::string>& patterns = sources[(is_known ? 0 : 2) + kind].patterns;
       patterns.insert(patterns.end(), files[kind].begin(), files[kind].end());
