@@ -4,8 +4,12 @@
 
 #include <cstdlib>
 #include <map>
+#include <set>
 
 #include "store/metric_set.h"
+#include "store/pack_rows.h"
+#include "store/rebuild_index.h"
+#include "store/recover_run.h"
 #include "store/replace_run_file.h"
 #include "store/run_reader.h"
 #include "support/crash_disk.h"
@@ -204,6 +208,105 @@ TEST(RepackRun, LeftoversStayAsLongAsTheyMayBeNeeded) {
   EXPECT_EQ(status.code(), StatusCode::damaged) << status.message();
   EXPECT_NE(status.message().find("nothing was removed"), std::string::npos) << status.message();
   EXPECT_TRUE(files_of_store(packed) == before);
+}
+
+// The states in which laying a run out the other way may die, from each to the next.
+std::vector<CrashDisk> states_of_repacking(bool to_packs) {
+  std::vector<CrashDisk> states;
+  CrashDisk working = run_with_all_kinds(to_packs ? RunLayout::files : RunLayout::packed);
+  working.before_each([&](const CrashDisk::Operation&) { states.push_back(working.after_kill()); });
+  EXPECT_TRUE(repack(working, to_packs).ok());
+  return states;
+}
+
+using TraceName = std::pair<std::string, std::string>;  // strategy_id, data_id
+
+// The traces that files and packs tell of, and those without any change that an index tells of whose pack is there.
+std::set<TraceName> traces_there(FileSystem& files) {
+  std::set<TraceName> found;
+  std::set<std::string> packs;
+  const std::vector<std::string> paths = list_trace_files(files, kRun).value();
+  for (const std::string& path : paths) {
+    if (path.find("-00000.parquet") == std::string::npos) {
+      const Result<IndexRow> row = read_index_row(files, kRun, path);
+      if (row.ok()) found.emplace(row->strategy_id, row->data_id);
+      continue;
+    }
+    const auto no_bars = [](const std::string&) -> const Bars* { return nullptr; };
+    const Result<PackContents> contents = read_pack_rows(files, kRun, path, no_bars, 1);
+    if (!contents.ok()) continue;
+    packs.insert(path);
+    for (const IndexRow& row : contents->rows) found.emplace(row.strategy_id, row.data_id);
+  }
+  for (const std::string name : {"strategy_index.parquet", "strategy_index.parquet.tmp"}) {
+    const Result<std::string> bytes = files.read_file(join_path(kRun, name));
+    const auto rows = bytes.ok() ? decode_index(*bytes, name) : Result<std::vector<IndexRow>>(bytes.status());
+    if (!rows.ok()) continue;
+    for (const IndexRow& row : *rows) {
+      if (row.change_count == 0 && packs.contains(row.pack)) found.emplace(row.strategy_id, row.data_id);
+    }
+  }
+  return found;
+}
+
+void expect_each_trace_once(FileSystem& files, const std::set<TraceName>& wanted, const std::string& what) {
+  const auto run = RunReader::open(files, kRun);
+  ASSERT_TRUE(run.ok()) << what << ": " << run.status().message();
+  std::multiset<TraceName> named;
+  for (const IndexRow& row : (*run)->rows()) {
+    named.emplace(row.strategy_id, row.data_id);
+    EXPECT_TRUE((*run)->read_trace(row).ok()) << what << ": " << row.strategy_id;
+  }
+  EXPECT_EQ(named, std::multiset<TraceName>(wanted.begin(), wanted.end())) << what;
+}
+
+// Traces are there in files, in packs, in both, or as rows of one index; one of them is lost after that.
+TEST(RepackRun, AnIndexMadeAnewHasEachTraceOnce) {
+  for (const bool to_packs : {true, false}) {
+    const std::vector<CrashDisk> states = states_of_repacking(to_packs);
+    for (const std::string lost : {"strategy_index.parquet", "run.json"}) {
+      for (size_t i = 0; i < states.size(); ++i) {
+        CrashDisk state = states[i].after_kill();
+        const std::vector<std::string> paths = list_trace_files(state, kRun).value();
+        for (size_t emptied = is_long() ? 0 : i % paths.size(); emptied < paths.size();
+             emptied += is_long() ? 1 : paths.size()) {
+          CrashDisk disk = states[i].after_kill();
+          test::replace(disk, join_path(kRun, paths[emptied]), "");
+          ASSERT_TRUE(disk.remove_file(join_path(kRun, lost)).ok());
+          const std::set<TraceName> wanted = traces_there(disk);
+          const std::string what = std::string(to_packs ? "packing, " : "unpacking, ") + lost + ", state " +
+                                   std::to_string(i) + ", " + paths[emptied];
+          if (lost == "run.json") {
+            ASSERT_TRUE(rebuild_index(disk, kRun, {}).ok()) << what;
+          } else {
+            ASSERT_TRUE(recover_run(disk, kRun, {}).ok()) << what;
+          }
+          expect_each_trace_once(disk, wanted, what);
+          if (testing::Test::HasFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+// Somebody died before the small packs of an earlier attempt were removed.
+TEST(RepackRun, AnIndexMadeAnewHasTracesOfTwoPacksOnce) {
+  CrashDisk one = run_with_all_kinds(RunLayout::files), many = one.after_kill();
+  RepackOptions small = options(true);
+  small.packs.most_bytes = 0;
+  ASSERT_TRUE(repack(one, true).ok() && repack_run(many, kRun, small).ok());
+  const Content content = content_of(one);
+  const Files whole = files_of_store(one);
+  size_t added = 0;
+  for (const auto& [path, bytes] : files_of_store(many)) {
+    if (path.find("signals-") == std::string::npos || whole.contains(path)) continue;
+    test::replace(one, join_path(kStore, path), bytes);
+    ++added;
+  }
+  ASSERT_GT(added, 0u);
+  ASSERT_TRUE(one.remove_file(kRun + "/run.json").ok());
+  ASSERT_TRUE(recover_run(one, kRun, {}).ok());
+  EXPECT_EQ(content_of(one), content);
 }
 
 TEST(RepackRun, OtherColumnsNeedAnUnpackedRun) {

@@ -16,6 +16,7 @@
 #include "base/parallel_for.h"
 #include "base/progress.h"
 #include "base/time_text.h"
+#include "base/utf8.h"
 #include "format/content_hash.h"
 #include "format/file_names.h"
 #include "format/strategy_identity.h"
@@ -140,6 +141,7 @@ class Rebuild {
 
   Result<RebuildReport> run(const RunDescription* fallback) {
     SB_RETURN_IF_ERROR(read_old_description());
+    read_old_index();
     SB_RETURN_IF_ERROR(read_traces());
     SB_RETURN_IF_ERROR(begin_description(fallback));
     add_what_the_index_knew();
@@ -162,15 +164,16 @@ class Rebuild {
   static const Value* find_known(const std::map<TraceKey, Value>& known, const IndexRow& row);
 
   Status read_old_description();
+  void read_old_index();
   Status read_traces();
   Status read_files(const std::vector<std::string>& paths);
   Status read_pack(const std::string& path);
   const Bars* find_bars(const std::string& data_id_hex);
+  void add_traces_without_changes();
   void choose_between_layouts();
   Status begin_description(const RunDescription* fallback);
   void leave_out(const std::string& path, std::string why);
-  void add_traces_without_changes(std::vector<IndexRow> old_rows);
-  void tell_lost_traces(bool index_is_read);
+  void tell_lost_traces();
   void put_in_order();
   void name_packs();
   void add_what_the_index_knew();
@@ -190,6 +193,9 @@ class Rebuild {
   std::vector<RunDescription::File> packs_;          // those that can be read
   std::map<std::string, std::optional<Bars>> bars_;  // by data_id, of packs
   RunDescription description_;
+  bool index_is_read_ = false;  // an older one, whole or not
+  std::map<TraceKey, IndexRow> old_rows_;
+  std::vector<IndexRow> old_rows_without_changes_;                   // of packs
   std::map<TraceKey, std::pair<Metrics, std::string>> old_metrics_;  // with their definitions
   std::vector<RunDescription::File> old_files_, other_files_;        // beside run.json; without index and components
   std::vector<LostFile> damaged_files_;
@@ -225,6 +231,29 @@ Status Rebuild::read_old_description() {
   return Status();
 }
 
+// Aliases, metrics and the ends that were said stand in the index alone. A row of an older one counts where it tells of
+// this very trace, also when the rest of that index is not what was written.
+void Rebuild::read_old_index() {
+  const std::string path = join_path(run_path_, file::kStrategyIndex);
+  for (const std::string& name : {path + std::string(kTemporarySuffix), path}) {
+    const std::optional<std::string> bytes = read_if_there(files_, name);
+    Result<std::vector<IndexRow>> rows =
+        bytes ? decode_index(*bytes, name) : Result<std::vector<IndexRow>>(Status::not_found(name));
+    if (!rows.ok()) continue;
+    index_is_read_ = true;
+    const Result<MetricSet> metrics = decode_index_metrics(*bytes, name);
+    for (size_t i = 0; i < rows->size(); ++i) {
+      const IndexRow& row = (*rows)[i];
+      const std::string* const definition = metrics.ok() ? metrics->definition(i) : nullptr;
+      for (const TraceKey& key : {key_of(row), key_by_content(row, row.is_packed())}) {
+        if (definition != nullptr) old_metrics_.insert_or_assign(key, std::pair(metrics->figures[i], *definition));
+        old_rows_.insert_or_assign(key, row);
+      }
+      if (row.is_packed() && row.change_count == 0) old_rows_without_changes_.push_back(row);
+    }
+  }
+}
+
 void Rebuild::leave_out(const std::string& path, std::string why) {
   report_.damage.push_back(why + "; left out");
   if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
@@ -239,6 +268,7 @@ Status Rebuild::read_traces() {
   for (const std::string& path : paths) {
     if (pack_kind(path)) SB_RETURN_IF_ERROR(read_pack(path));
   }
+  add_traces_without_changes();
   choose_between_layouts();
   if (!rows_.empty()) return Status();
   return Status::not_found(paths.empty() ? fmt::format("{} has no trace to make an index of", run_path_)
@@ -306,15 +336,33 @@ Status Rebuild::read_pack(const std::string& path) {
   return Status();
 }
 
-// Where somebody died who laid the traces out the other way, they are there twice. Files say all that an index needs,
-// packs nothing of traces without any change; so files count where they have all that the packs have.
+// Of a pack, where the index alone knows them: of the same recording, in a pack that is there.
+void Rebuild::add_traces_without_changes() {
+  std::map<std::string, int64_t> times;
+  for (const IndexRow& row : rows_) {
+    if (row.is_packed()) times.emplace(row.pack, row.created_at);
+  }
+  for (IndexRow& row : std::exchange(old_rows_without_changes_, {})) {
+    const auto time = times.find(row.pack);
+    const bool is_there = std::ranges::find(packs_, row.pack, &RunDescription::File::path) != packs_.end();
+    const bool is_of_run = time == times.end() ? !times.empty() || rows_.empty() : time->second == row.created_at;
+    if (is_there && is_of_run && derive_strategy(row).ok()) rows_.push_back(std::move(row));
+  }
+}
+
+// Where somebody died who laid the traces out the other way, or into packs of another size, they are there twice, and
+// count once. Files say all that an index needs; so they count where they have all that the packs have.
 void Rebuild::choose_between_layouts() {
   using Key = std::tuple<std::string, std::string, std::string, std::string, Digest, TraceHash>;
   const auto key = [](const IndexRow& row) {
-    return Key(row.strategy_id, row.symbol, row.timeframe, row.data_id, row.strategy_digest, row.trace_hash);
+    return Key(to_valid_utf8(row.strategy_id), row.symbol, row.timeframe, row.data_id, row.strategy_digest,
+               row.trace_hash);
   };
   std::set<Key> in_files, in_packs;
-  for (const IndexRow& row : rows_) (row.is_packed() ? in_packs : in_files).insert(key(row));
+  std::erase_if(rows_, [&](const IndexRow& row) {
+    const bool is_new = (row.is_packed() ? in_packs : in_files).insert(key(row)).second;
+    return row.is_packed() && !is_new;
+  });
   if (in_files.empty() || in_packs.empty()) return;
   const bool files_count = std::ranges::includes(in_files, in_packs);
   std::erase_if(rows_, [&](const IndexRow& row) {
@@ -340,33 +388,9 @@ Status Rebuild::begin_description(const RunDescription* fallback) {
   return Status();
 }
 
-// Aliases, metrics and the ends that were said stand in the index alone. A row of an older one counts where it tells of
-// this very trace, also when the rest of that index is not what was written.
 void Rebuild::add_what_the_index_knew() {
-  std::map<TraceKey, IndexRow> known;
-  std::vector<IndexRow> without_changes;
-  const std::string path = join_path(run_path_, file::kStrategyIndex);
-  bool is_read = false;
-  for (const std::string& name : {path + std::string(kTemporarySuffix), path}) {
-    const std::optional<std::string> bytes = read_if_there(files_, name);
-    Result<std::vector<IndexRow>> rows =
-        bytes ? decode_index(*bytes, name) : Result<std::vector<IndexRow>>(Status::not_found(name));
-    if (!rows.ok()) continue;
-    is_read = true;
-    without_changes.clear();
-    const Result<MetricSet> metrics = decode_index_metrics(*bytes, name);
-    for (size_t i = 0; i < rows->size(); ++i) {
-      const IndexRow& row = (*rows)[i];
-      const std::string* const definition = metrics.ok() ? metrics->definition(i) : nullptr;
-      for (const TraceKey& key : {key_of(row), key_by_content(row, row.is_packed())}) {
-        if (definition != nullptr) old_metrics_.insert_or_assign(key, std::pair(metrics->figures[i], *definition));
-        known.insert_or_assign(key, row);
-      }
-      if (row.is_packed() && row.change_count == 0) without_changes.push_back(row);
-    }
-  }
   for (IndexRow& row : rows_) {
-    const IndexRow* const old = find_known(known, row);
+    const IndexRow* const old = find_known(old_rows_, row);
     if (old == nullptr) continue;
     row.aliases = old->aliases;
     row.complete = old->complete;
@@ -374,32 +398,16 @@ void Rebuild::add_what_the_index_knew() {
     row.trace_path = old->trace_path;
     if (!row.first_ts) row.first_ts = old->first_ts, row.last_ts = old->last_ts;
   }
-  add_traces_without_changes(std::move(without_changes));
-  if (!is_read) {
+  if (!index_is_read_) {
     report_.remarks.push_back(
         "no index can be read: other ids of the same configuration (aliases) are lost, and a trace counts as complete "
         "when it was observed to its last bar");
   }
-  tell_lost_traces(is_read);
+  tell_lost_traces();
 }
 
-// Of a pack, where the index alone knows them: of the same recording, in a pack that is there.
-void Rebuild::add_traces_without_changes(std::vector<IndexRow> old_rows) {
-  std::map<std::string, int64_t> times;
-  for (const IndexRow& row : rows_) {
-    if (row.is_packed()) times.emplace(row.pack, row.created_at);
-  }
-  for (IndexRow& row : old_rows) {
-    const auto time = times.find(row.pack);
-    const bool is_there = std::ranges::find(packs_, row.pack, &RunDescription::File::path) != packs_.end();
-    const bool is_of_run = time == times.end() ? !times.empty() || rows_.empty() : time->second == row.created_at;
-    if (!is_there || !is_of_run || description_.layout != layout::kPacked || !derive_strategy(row).ok()) continue;
-    rows_.push_back(std::move(row));
-  }
-}
-
-void Rebuild::tell_lost_traces(bool index_is_read) {
-  if (description_.layout != layout::kPacked || index_is_read) return;
+void Rebuild::tell_lost_traces() {
+  if (description_.layout != layout::kPacked || index_is_read_) return;
   const int64_t count = old_ ? old_->trace_count - static_cast<int64_t>(rows_.size()) : -1;
   if (count == 0) return;
   report_.remarks.push_back(
