@@ -105,7 +105,7 @@ TEST_P(RebuildIndex, GivesTheSameBytes) {
     if (!is_described) remove(disk, kDescription);
     const Result<RebuildReport> report = rebuild(disk);
     ASSERT_TRUE(report.ok()) << report.status().message();
-    EXPECT_TRUE(report->damage.empty());
+    EXPECT_TRUE(report->damage.empty() && report->missing.empty());
     const bool says_nothing =
         std::ranges::any_of(run->rows(), [](const IndexRow& row) { return row.change_count == 0; });
     if (GetParam().is_packed() && says_nothing) {
@@ -205,6 +205,59 @@ TEST_P(RebuildIndex, ADamagedTraceIsLeftOut) {
     EXPECT_NE(after.at(place + "NOTE.txt").find("run_1/" + name), std::string::npos);
   }
   EXPECT_FALSE(rebuild(disk)->changed);
+}
+
+std::string place_of(const IndexRow& row) { return row.is_packed() ? row.pack : row.trace_path; }
+
+// Each file or pack in turn is gone; index and run.json are there, one of them, or the index is half of what it was.
+TEST_P(RebuildIndex, WhatIsMissingIsSaid) {
+  CrashDisk whole = committed_run();
+  const Files before = all_files(whole, kStore);
+  const std::vector<IndexRow> rows = RunReader::open(whole, kRun).value()->rows();
+  std::map<std::string, size_t> counts;
+  for (const IndexRow& row : rows) ++counts[place_of(row)];
+  if (counts.size() == 1) return;  // then no trace is left
+  for (const auto& [place, count] : counts) {
+    for (const std::string& lost : {std::string(), kDescription, kIndex}) {
+      SCOPED_TRACE(place + " and " + lost);
+      CrashDisk disk = whole.after_kill();
+      remove(disk, place);
+      if (!lost.empty()) remove(disk, lost);
+      CrashDisk recovered = disk.after_kill();
+      const Result<RebuildReport> report = rebuild(disk);
+      ASSERT_TRUE(report.ok()) << report.status().message();
+      ASSERT_EQ(report->missing.size(), 1u);
+      EXPECT_TRUE(report->damage.empty());
+      const bool is_named = lost != kIndex || rows.front().is_packed();
+      EXPECT_TRUE(report->missing[0].starts_with(is_named ? place + ": missing" : "run.json: speaks of 1 more trace"))
+          << report->missing[0];
+      const auto left = RunReader::open(disk, kRun).value();
+      EXPECT_EQ(left->rows().size(), rows.size() - count);
+      for (const IndexRow& row : left->rows()) EXPECT_TRUE(left->read_trace(row).ok());
+      EXPECT_TRUE(rebuild(disk)->missing.empty());
+      replace(disk, join_path(kRun, place), before.at("run_1/" + place));
+      EXPECT_TRUE(rebuild(disk)->missing.empty());
+      EXPECT_EQ(RunReader::open(disk, kRun).value()->rows().size(), rows.size());
+      if (lost != kIndex) continue;
+      const Result<RecoveryReport> recovery = recover_run(recovered, kRun, {.now = kNow});
+      ASSERT_TRUE(recovery.ok());
+      EXPECT_EQ(recovery->damage, report->missing);
+    }
+  }
+}
+
+// A file where that of another trace belongs, and a pack where one of fewer traces does.
+TEST_P(RebuildIndex, ATraceThatIsNotWhereItWasIsSaid) {
+  CrashDisk disk = committed_run();
+  const std::vector<IndexRow> rows = RunReader::open(disk, kRun).value()->rows();
+  const std::string place = place_of(rows[0]), other = place_of(rows[1]);
+  if (place == other) return;
+  replace(disk, join_path(kRun, place), disk.read_file(join_path(kRun, other)).value());
+  remove(disk, kDescription);
+  const Result<RebuildReport> report = rebuild(disk);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  ASSERT_EQ(report->missing.size(), 1u);
+  EXPECT_TRUE(report->missing[0].starts_with(place + ": 1 trace of the index not in it")) << report->missing[0];
 }
 
 TEST_P(RebuildIndex, WithoutBarsCompletenessIsNotKnown) {

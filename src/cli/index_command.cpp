@@ -23,13 +23,18 @@ Status run_index_rebuild(const IndexRebuildOptions& options) {
               report.changed ? "its index is made anew" : "its index says what the traces say, nothing was changed");
     print_fact("traces", count_traces(report.summary));
     for (const std::string& line : report.damage) print_fact("damage", line);
+    for (const std::string& line : report.missing) print_fact("damage", line);
     for (const std::string& line : report.remarks) print_fact("note", line);
     print_moved(report.moved, /*is_dry=*/false);
   }
-  if (report.damage.empty()) return Status();
-  const std::string cases = count_of(static_cast<int64_t>(report.damage.size()), "case");
-  return Status::damaged(fmt::format(
-      "{}: {} of damage; what could not be read is left out, and stays in the run or in lost+found", run, cases));
+  const size_t count = report.damage.size() + report.missing.size();
+  if (count == 0) return Status();
+  const char* const rest = report.damage.empty() ? "what is missing is left out"
+                           : report.missing.empty()
+                               ? "what could not be read is left out, and stays in the run or in lost+found"
+                               : "what is missing or could not be read is left out; what is there stays in the run or "
+                                 "in lost+found";
+  return Status::damaged(fmt::format("{}: {} of damage; {}", run, count_of(static_cast<int64_t>(count), "case"), rest));
 }
 
 }  // namespace signalbook::cli

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -173,6 +174,7 @@ class Rebuild {
   void choose_between_layouts();
   Status begin_description(const RunDescription* fallback);
   void leave_out(const std::string& path, std::string why);
+  void tell_missing_traces();
   void tell_lost_traces();
   void put_in_order();
   void name_packs();
@@ -195,10 +197,12 @@ class Rebuild {
   RunDescription description_;
   bool index_is_read_ = false;  // an older one, whole or not
   std::map<TraceKey, IndexRow> old_rows_;
+  std::map<TraceKey, std::string> old_places_;                       // files and packs, by content
   std::vector<IndexRow> old_rows_without_changes_;                   // of packs
   std::map<TraceKey, std::pair<Metrics, std::string>> old_metrics_;  // with their definitions
   std::vector<RunDescription::File> old_files_, other_files_;        // beside run.json; without index and components
   std::vector<LostFile> damaged_files_;
+  std::set<std::string> trace_files_, told_files_;  // where traces lie: those there, and those that are told as damage
 };
 
 Rebuild::TraceKey Rebuild::key_of(const IndexRow& row) {
@@ -207,8 +211,8 @@ Rebuild::TraceKey Rebuild::key_of(const IndexRow& row) {
 
 Rebuild::TraceKey Rebuild::key_by_content(const IndexRow& row, bool is_packed) {
   std::string whose = is_packed ? "in a pack" : "in a file";
-  for (const std::string* const part : {&row.strategy_id, &row.symbol, &row.timeframe, &row.data_id})
-    whose += '\0' + *part;
+  const std::string id = to_valid_utf8(row.strategy_id);  // as files and packs have it
+  for (const std::string* const part : {&id, &row.symbol, &row.timeframe, &row.data_id}) whose += '\0' + *part;
   return {whose, row.strategy_digest, row.trace_hash};
 }
 
@@ -249,6 +253,7 @@ void Rebuild::read_old_index() {
         if (definition != nullptr) old_metrics_.insert_or_assign(key, std::pair(metrics->figures[i], *definition));
         old_rows_.insert_or_assign(key, row);
       }
+      old_places_.insert_or_assign(key_by_content(row, false), row.is_packed() ? row.pack : row.trace_path);
       if (row.is_packed() && row.change_count == 0) old_rows_without_changes_.push_back(row);
     }
   }
@@ -256,12 +261,14 @@ void Rebuild::read_old_index() {
 
 void Rebuild::leave_out(const std::string& path, std::string why) {
   report_.damage.push_back(why + "; left out");
+  told_files_.insert(path);
   if (why.starts_with(path + ": ")) why = why.substr(path.size() + 2);
   damaged_files_.push_back({.path = path, .why = std::move(why)});
 }
 
 Status Rebuild::read_traces() {
   SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  trace_files_.insert(paths.begin(), paths.end());
   std::vector<std::string> in_files;
   std::ranges::copy_if(paths, std::back_inserter(in_files), [](const auto& path) { return !pack_kind(path); });
   SB_RETURN_IF_ERROR(read_files(in_files));
@@ -321,6 +328,7 @@ Status Rebuild::read_pack(const std::string& path) {
   if (contents->rows.empty() && !contents->damage.empty())
     return leave_out(path, path + ": " + contents->damage.front()), Status();
   for (const std::string& line : contents->damage) {
+    told_files_.insert(path);
     report_.damage.push_back(
         fmt::format("{}: {}; left out: bring the pack back from a copy, and do this again", path, line));
   }
@@ -328,6 +336,7 @@ Status Rebuild::read_pack(const std::string& path) {
   const RunDescription::File* const old = old_ ? find_run_file(*old_, path) : nullptr;
   if (old != nullptr && !is_run_file(*old, version)) {
     entry = *old;  // which is what it should be
+    told_files_.insert(path);
     report_.damage.push_back(
         fmt::format("{}: not the bytes that run.json speaks of; bring the pack back from a copy", path));
   }
@@ -403,7 +412,40 @@ void Rebuild::add_what_the_index_knew() {
         "no index can be read: other ids of the same configuration (aliases) are lost, and a trace counts as complete "
         "when it was observed to its last bar");
   }
+  tell_missing_traces();
   tell_lost_traces();
+}
+
+// What the older index names and is neither there nor told as damage. Without one run.json knows the packs and how many
+// traces there were.
+void Rebuild::tell_missing_traces() {
+  constexpr std::string_view kBringBack = "left out: bring it back from a copy, and do this again";
+  for (const IndexRow& row : rows_) old_places_.erase(key_by_content(row, false));
+  std::map<std::string, int64_t> counts;
+  for (const auto& [key, place] : old_places_) ++counts[place];
+  for (const auto& [place, count] : counts) {
+    if (told_files_.contains(place)) continue;
+    const std::string traces = fmt::format("{} trace{}", count, count == 1 ? "" : "s");
+    report_.missing.push_back(trace_files_.contains(place)
+                                  ? fmt::format("{}: {} of the index not in it; {}", place, traces, kBringBack)
+                              : pack_kind(place) ? fmt::format("{}: missing, with {}; {}", place, traces, kBringBack)
+                                                 : fmt::format("{}: missing; {}", place, kBringBack));
+  }
+  if (index_is_read_ || !old_) return;
+  const int64_t lost = old_->trace_count - static_cast<int64_t>(rows_.size());
+  if (lost <= 0) return;
+  for (const RunDescription::File& entry : old_->files) {
+    if (pack_kind(entry.path) && !trace_files_.contains(entry.path))
+      report_.missing.push_back(fmt::format("{}: missing; {}", entry.path, kBringBack));
+  }
+  const auto is_pack = [](const std::string& path) { return pack_kind(path).has_value(); };
+  const int64_t untold = lost - std::ranges::count_if(told_files_, std::not_fn(is_pack));
+  if (description_.layout == layout::kFiles && old_->layout == layout::kFiles && untold > 0) {
+    report_.missing.push_back(
+        fmt::format("{}: speaks of {} more trace{}; left out: bring what is missing back from a "
+                    "copy, and do this again",
+                    file::kRunDescription, untold, untold == 1 ? "" : "s"));
+  }
 }
 
 void Rebuild::tell_lost_traces() {
@@ -411,7 +453,7 @@ void Rebuild::tell_lost_traces() {
   const int64_t count = old_ ? old_->trace_count - static_cast<int64_t>(rows_.size()) : -1;
   if (count == 0) return;
   report_.remarks.push_back(
-      count > 0 && report_.damage.empty()
+      count > 0 && report_.damage.empty() && report_.missing.empty()
           ? fmt::format("{} traces without any change stood in the index alone, and are lost: record them again", count)
           : "traces without any change stand in the index alone: if there were any, they are lost");
 }

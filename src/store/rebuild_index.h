@@ -33,6 +33,7 @@ struct RebuildReport {
   RunSummary summary;
   bool changed = false;              // some file of the run is not what it was
   std::vector<std::string> damage;   // traces that were left out
+  std::vector<std::string> missing;  // what the older index or run.json names and is not there: left out, too
   std::vector<std::string> remarks;  // what no trace says and nothing else could tell
   std::vector<MovedFile> moved;
 };

@@ -169,6 +169,7 @@ Status Recovery::rebuild() {
                                       .threads = options_.threads,
                                       .progress = options_.progress}));
   report_.summary = std::move(rebuilt.summary);
+  report_.damage.insert(report_.damage.end(), rebuilt.missing.begin(), rebuilt.missing.end());
   report_.remarks.insert(report_.remarks.end(), rebuilt.remarks.begin(), rebuilt.remarks.end());
   report_.moved = std::move(rebuilt.moved);
   return Status();

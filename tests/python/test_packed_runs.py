@@ -225,6 +225,23 @@ def test_a_pack_that_is_missing_is_an_error(packed):
     assert packed.signalbook.query("SELECT count(*) AS n FROM strategies", cwd=packed.store) == [{"n": 20}]
 
 
+@pytest.mark.parametrize("lost", ["nothing else", "run.json", "strategy_index.parquet"])
+def test_an_index_without_the_traces_of_a_missing_pack_says_so(lost, tmp_path):
+    store = record_sql_store(tmp_path, STORE_LAYOUTS["packed"])
+    signalbook = Signalbook(tmp_path)
+    pack = store / "run_2" / "traces" / "QQQ_5m" / "signals-00000.parquet"
+    content = pack.read_bytes()
+    pack.unlink()
+    if lost != "nothing else":
+        (store / "run_2" / lost).unlink()
+    outcome = signalbook("index", "rebuild", "results/run_2")
+    assert outcome.code == 3 and "traces/QQQ_5m/signals-00000.parquet: missing" in outcome.out, outcome
+    assert "of damage; what is missing is left out" in outcome.err
+    signalbook.ok("verify", "--deep", "results/run_2")
+    pack.write_bytes(content)
+    signalbook.ok("index", "rebuild", "results/run_2")
+
+
 def test_a_pack_of_another_size_is_an_error(packed):
     pack = pack_of(packed)
     pack.write_bytes(pack.read_bytes() + b" ")

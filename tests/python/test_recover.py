@@ -166,6 +166,22 @@ def test_a_damaged_trace_is_said_and_left_out(signalbook):
     assert len(signalbook.query("SELECT * FROM strategies", cwd=run)) == 1
 
 
+def test_a_missing_trace_is_said_and_left_out(signalbook):
+    run = record_small(signalbook)
+    before = tree(run)
+    trace = next(run.rglob("traces/**/*.parquet"))
+    name, content = str(trace.relative_to(run)), trace.read_bytes()
+    trace.unlink()
+    done = signalbook("recover", "run_1")
+    assert done.code == 3 and f"{name}: missing" in done.out and "signalbook index rebuild" in done.err
+    done = signalbook("index", "rebuild", "run_1")
+    assert done.code == 3 and f"{name}: missing; left out" in done.out and "1 case of damage" in done.err
+    assert signalbook("index", "rebuild", "run_1", "--quiet").code == 0
+    trace.write_bytes(content)
+    signalbook.ok("index", "rebuild", "run_1")
+    assert tree(run) == before
+
+
 def test_put_back_as_the_note_says(signalbook):
     run = record_small(signalbook)
     before = tree(run)
