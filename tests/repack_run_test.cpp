@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -276,11 +277,18 @@ TEST(RepackRun, AnIndexMadeAnewHasEachTraceOnce) {
           const std::set<TraceName> wanted = traces_there(disk);
           const std::string what = std::string(to_packs ? "packing, " : "unpacking, ") + lost + ", state " +
                                    std::to_string(i) + ", " + paths[emptied];
+          bool is_said = false;
           if (lost == "run.json") {
-            ASSERT_TRUE(rebuild_index(disk, kRun, {}).ok()) << what;
+            const Result<RebuildReport> report = rebuild_index(disk, kRun, {});
+            ASSERT_TRUE(report.ok()) << what << ": " << report.status().message();
+            is_said = !report->damage.empty();
+            EXPECT_TRUE(report->missing.empty()) << what << ": " << report->missing.front();
           } else {
-            ASSERT_TRUE(recover_run(disk, kRun, {}).ok()) << what;
+            const Result<RecoveryReport> report = recover_run(disk, kRun, {});
+            ASSERT_TRUE(report.ok()) << what << ": " << report.status().message();
+            is_said = !report->damage.empty();
           }
+          EXPECT_TRUE(is_said || !paths[emptied].ends_with(".parquet")) << what;
           expect_each_trace_once(disk, wanted, what);
           if (testing::Test::HasFailure()) return;
         }
@@ -307,6 +315,57 @@ TEST(RepackRun, AnIndexMadeAnewHasTracesOfTwoPacksOnce) {
   ASSERT_TRUE(one.remove_file(kRun + "/run.json").ok());
   ASSERT_TRUE(recover_run(one, kRun, {}).ok());
   EXPECT_EQ(content_of(one), content);
+}
+
+bool is_anywhere(FileSystem& files, const std::string& bytes) {
+  return std::ranges::any_of(all_files(files, kStore), [&](const auto& file) { return file.second == bytes; });
+}
+
+// Somebody has renamed a pack that the run needs: it is no leftover of whoever laid out traces, and stays in the store.
+TEST(RepackRun, APackUnderATemporaryNameIsKeptWhereTracesAreMissing) {
+  const std::string pack = kRun + "/traces/SPY_5m/signals-00000.parquet", index = kRun + "/strategy_index.parquet";
+  for (const bool is_torn : {false, true}) {
+    for (const std::string& damaged : {index, kRun + "/run.json"}) {
+      for (const bool is_there : {true, false}) {
+        SCOPED_TRACE(damaged + (is_there ? " is damaged" : " is gone") + (is_torn ? ", torn" : ""));
+        CrashDisk disk = run_with_all_kinds(RunLayout::packed);
+        std::string bytes = disk.read_file(pack).value();
+        if (is_torn) bytes.resize(bytes.size() / 2);
+        test::replace(disk, pack + ".tmp", bytes);
+        ASSERT_TRUE(disk.remove_file(pack).ok());
+        test::replace(disk, damaged, disk.read_file(damaged)->substr(0, is_there ? 100 : 0));
+        if (!is_there) {
+          ASSERT_TRUE(disk.remove_file(damaged).ok());
+        }
+        for (int turn = 0; turn < 3; ++turn) {
+          ASSERT_TRUE(recover_run(disk, kRun, {}).ok());
+          EXPECT_TRUE(is_anywhere(disk, bytes)) << turn;
+        }
+      }
+    }
+  }
+}
+
+// What the run does not have is kept, and what it has is removed.
+TEST(RepackRun, OfPacksUnderTemporaryNamesThoseAreRemovedThatTheRunHas) {
+  CrashDisk disk = run_with_all_kinds(RunLayout::packed), other;
+  {
+    const auto run = RunWriter::create(other, kRun, writer_options());
+    ASSERT_TRUE(run.ok());
+    const size_t feed = (*run)->add_feed(make_small_bars(12)).value();
+    const size_t trace = (*run)->add_trace((*run)->add_strategy("a", parse(R"({"macd":{}})")).value(), feed);
+    ASSERT_TRUE((*run)->record(trace, 2, 1.0).ok() && (*run)->commit().ok() && repack(other, true).ok());
+  }
+  const std::string pack = kRun + "/traces/SPY_5m/signals-00000.parquet", theirs = other.read_file(pack).value();
+  const std::string next = kRun + "/traces/SPY_5m/signals-00001.parquet.tmp";
+  const Files before = files_of_store(disk);
+  const std::string ours = disk.read_file(pack).value();
+  for (const std::string& bytes : {ours, ours.substr(0, ours.size() / 2), theirs}) {
+    test::replace(disk, next, bytes);
+    ASSERT_TRUE(recover_run(disk, kRun, {}).ok());
+    EXPECT_TRUE(files_of_store(disk) == before);
+    EXPECT_EQ(is_anywhere(disk, bytes), bytes == ours || bytes == theirs);
+  }
 }
 
 TEST(RepackRun, OtherColumnsNeedAnUnpackedRun) {

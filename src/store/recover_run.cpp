@@ -88,8 +88,7 @@ class Recovery {
   Status dispose_of_journals();
   Status take_leftovers();
   Status find_unnamed_metric_sets(std::vector<LostFile>& found);
-  Status find_temporaries(const std::string& directory, const std::map<std::string, const IndexRow*>& packed,
-                          std::vector<LostFile>& found);
+  Status find_temporaries(const std::string& directory, std::vector<std::string>& found);
   Result<bool> is_left_behind(const std::string& path, const std::map<std::string, const IndexRow*>& packed,
                               const TwiceThere& twice);
   Status remove_left_behind(const std::vector<LostFile>& taken);
@@ -194,20 +193,16 @@ Status Recovery::dispose_of_journals() {
   return remove_journals(files_, run_path_, lost_, is_all_kept ? std::vector<LostFile>() : kept);
 }
 
-Status Recovery::find_temporaries(const std::string& directory, const std::map<std::string, const IndexRow*>& packed,
-                                  std::vector<LostFile>& found) {
+Status Recovery::find_temporaries(const std::string& directory, std::vector<std::string>& found) {
   SB_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries,
                       files_.list_directory(join_path(run_path_, directory)));
   for (const DirectoryEntry& entry : entries) {
     const std::string path = join_path(directory, entry.name);
     if (entry.is_link || path == file_name_of(journal_directory(run_path_))) continue;
     if (entry.is_directory) {
-      SB_RETURN_IF_ERROR(find_temporaries(path, packed, found));
+      SB_RETURN_IF_ERROR(find_temporaries(path, found));
     } else if (entry.name.ends_with(kTemporarySuffix)) {
-      // Those of packs, and of traces that are in one, are removed like what has its name.
-      const std::string name = path.substr(0, path.size() - kTemporarySuffix.size());
-      if (!pack_kind(name) && !packed.contains(name))
-        found.push_back({.path = path, .why = "left behind by a recording that died before its name was given"});
+      found.push_back(path);
     }
   }
   return Status();
@@ -242,15 +237,21 @@ Status Recovery::take_leftovers() {
     if (row.is_packed()) packed.emplace(row.trace_path, &row);
   }
   std::vector<LostFile> leftovers;
-  SB_RETURN_IF_ERROR(find_temporaries("", packed, leftovers));
-  SB_RETURN_IF_ERROR(find_unnamed_metric_sets(leftovers));
-  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  std::vector<std::string> temporaries;
+  SB_RETURN_IF_ERROR(find_temporaries("", temporaries));
   std::optional<TwiceThere> twice;
-  for (const std::string& path : paths) {
-    if (named.contains(path)) continue;
+  const auto take_unless_left_behind = [&](const std::string& path, const char* why) -> Status {
     if (!twice) twice.emplace(rows);
     SB_ASSIGN_OR_RETURN(const bool is_ours, is_left_behind(path, packed, *twice));
-    if (!is_ours) leftovers.push_back({.path = path, .why = "no row of the index speaks of it"});
+    if (!is_ours) leftovers.push_back({.path = path, .why = why});
+    return Status();
+  };
+  for (const std::string& path : temporaries)
+    SB_RETURN_IF_ERROR(take_unless_left_behind(path, "left behind by a recording that died before its name was given"));
+  SB_RETURN_IF_ERROR(find_unnamed_metric_sets(leftovers));
+  SB_ASSIGN_OR_RETURN(const std::vector<std::string> paths, list_trace_files(files_, run_path_));
+  for (const std::string& path : paths) {
+    if (!named.contains(path)) SB_RETURN_IF_ERROR(take_unless_left_behind(path, "no row of the index speaks of it"));
   }
   // What made them leftovers, a rename of run.json or of the index, is durable before they go.
   if (!options_.is_dry && (!leftovers.empty() || twice)) SB_RETURN_IF_ERROR(files_.sync_directory(run_path_));
@@ -258,21 +259,26 @@ Status Recovery::take_leftovers() {
   return remove_left_behind(leftovers);
 }
 
-// Whether somebody who laid the traces out the other way has died and left it, and the run has all that is in it.
+// Whether somebody who laid the traces out the other way has died and left it, and the run has all that is in it. What
+// had no name yet need not be whole; but where something is damaged or missing it may be what is looked for.
 Result<bool> Recovery::is_left_behind(const std::string& path, const std::map<std::string, const IndexRow*>& packed,
                                       const TwiceThere& twice) {
-  if (!pack_kind(path)) {
-    const auto row = packed.find(path);
-    if (row == packed.end()) return false;
+  const bool is_in_flight = path.ends_with(kTemporarySuffix);
+  const std::string name = is_in_flight ? path.substr(0, path.size() - kTemporarySuffix.size()) : path;
+  const auto row = packed.find(name);
+  if (!pack_kind(name) && row == packed.end()) return false;
+  if (is_in_flight && !report_.damage.empty()) return false;
+  if (!pack_kind(name)) {
     const Result<IndexRow> found = read_index_row(files_, run_path_, path);
     if (found.status().code() == StatusCode::io_error) return found.status();
-    return found.ok() && found->trace_hash == row->second->trace_hash;
+    return found.ok() ? found->trace_hash == row->second->trace_hash : is_in_flight;
   }
   const auto no_bars = [](const std::string&) -> const Bars* { return nullptr; };
   const Result<PackContents> contents = read_pack_rows(files_, run_path_, path, no_bars, options_.threads);
   if (contents.status().code() == StatusCode::io_error) return contents.status();
-  return contents.ok() && contents->damage.empty() &&
-         std::ranges::all_of(contents->rows, [&](const IndexRow& row) { return twice.has(row); });
+  if (!contents.ok()) return is_in_flight;
+  if (!contents->damage.empty() && !is_in_flight) return false;
+  return std::ranges::all_of(contents->rows, [&](const IndexRow& found) { return twice.has(found); });
 }
 
 Status Recovery::remove_left_behind(const std::vector<LostFile>& taken) {
