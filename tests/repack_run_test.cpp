@@ -14,6 +14,7 @@
 #include "store/replace_run_file.h"
 #include "store/run_reader.h"
 #include "support/crash_disk.h"
+#include "support/hooked_file_system.h"
 #include "support/run_states.h"
 
 namespace signalbook {
@@ -315,6 +316,84 @@ TEST(RepackRun, AnIndexMadeAnewHasTracesOfTwoPacksOnce) {
   ASSERT_TRUE(one.remove_file(kRun + "/run.json").ok());
   ASSERT_TRUE(recover_run(one, kRun, {}).ok());
   EXPECT_EQ(content_of(one), content);
+}
+
+std::string text_of(const Result<Trace>& trace, const Result<TraceChanges>& changes) {
+  if (!trace.ok()) return "trace: " + trace.status().message();
+  if (!changes.ok()) return "changes: " + changes.status().message();
+  if (changes->changes.idx != trace->changes.idx || changes->px.size() != trace->px.size()) return "they differ";
+  std::string text = trace->about.strategy_id + trace->about.strategy_config;
+  for (size_t k = 0; k < trace->changes.size(); ++k)
+    text += " " + std::to_string(trace->changes.idx[k]) + ":" + std::to_string(trace->px[k]);
+  return text;
+}
+
+std::vector<std::string> texts_of(RunReader& run) {
+  std::vector<std::string> texts;
+  for (const IndexRow& row : run.rows())
+    texts.push_back(text_of(run.read_trace(row), run.read_changes(row, /*with_prices=*/true)));
+  return texts;
+}
+
+// Before any operation of a reader, which has read the index already.
+TEST(RepackRun, AReaderFindsTracesThatWereLaidOutTheOtherWayMeanwhile) {
+  for (const bool to_packs : {true, false}) {
+    const CrashDisk before = run_with_all_kinds(to_packs ? RunLayout::files : RunLayout::packed);
+    std::vector<std::string> wanted;
+    for (int64_t when = 0, last = 0; when <= last; ++when) {
+      CrashDisk disk = before.after_kill();
+      HookedFileSystem files(disk);
+      const auto run = RunReader::open(files, kRun).value();
+      if (wanted.empty()) wanted = texts_of(*run);
+      const int64_t begin = files.operation_count();
+      files.before_each([&](int64_t operation) {
+        if (operation != begin + when) return;
+        const Status status = repack(disk, to_packs);
+        EXPECT_TRUE(status.ok()) << status.message();
+      });
+      ASSERT_EQ(texts_of(*run), wanted) << "before operation " << when;
+      last = std::min<int64_t>(files.operation_count() - begin, is_long() ? 1000 : 40);
+    }
+    ASSERT_GT(wanted.size(), 3u);
+    for (const std::string& text : wanted) ASSERT_EQ(text.find("trace: "), std::string::npos) << text;
+  }
+}
+
+// One that stays open for long, in whatever way the run is laid out meanwhile.
+TEST(RepackRun, AReaderThatStaysOpenFindsTracesWhereverTheyLie) {
+  for (const RunLayout layout : {RunLayout::files, RunLayout::packed}) {
+    CrashDisk disk = run_with_all_kinds(layout);
+    const auto run = RunReader::open(disk, kRun).value();
+    RunReader& first = *run;
+    const std::vector<std::string> wanted = texts_of(*RunReader::open(disk, kRun).value());
+    RepackOptions full = options(true);
+    full.packs.columns = PackColumns::full;
+    for (const RepackOptions& next : {options(false), full, options(false), options(true), options(false), full}) {
+      ASSERT_TRUE(repack_run(disk, kRun, next).ok());
+      const auto late = RunReader::open(disk, kRun).value();
+      EXPECT_EQ(texts_of(first), wanted);
+      EXPECT_EQ(texts_of(*late), wanted);
+    }
+  }
+}
+
+// The index is read again only to look where the trace lies: what is missing or damaged there is said.
+TEST(RepackRun, AReaderSaysWhatIsMissingWhereTheIndexSaysNow) {
+  CrashDisk disk = run_with_all_kinds(RunLayout::files);
+  const auto run = RunReader::open(disk, kRun).value();
+  const IndexRow& row = run->rows().front();
+  CrashDisk lacking = disk.after_kill();
+  ASSERT_TRUE(lacking.remove_file(join_path(kRun, row.trace_path)).ok());
+  const Status missing = RunReader::open(lacking, kRun).value()->read_trace(row).status();
+  EXPECT_EQ(missing.code(), StatusCode::damaged);
+  EXPECT_NE(missing.message().find(row.trace_path + ": the trace is missing"), std::string::npos) << missing.message();
+
+  ASSERT_TRUE(repack(disk, true).ok());
+  const std::string pack = RunReader::open(disk, kRun).value()->rows().front().pack;
+  ASSERT_TRUE(disk.remove_file(join_path(kRun, pack)).ok());
+  const Status status = run->read_trace(row).status();
+  EXPECT_EQ(status.code(), StatusCode::damaged);
+  EXPECT_NE(status.message().find(pack + ": the pack is missing"), std::string::npos) << status.message();
 }
 
 bool is_anywhere(FileSystem& files, const std::string& bytes) {

@@ -6,8 +6,11 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/recently_used.h"
@@ -18,6 +21,7 @@
 #include "store/bars_file.h"
 #include "store/pack_file.h"
 #include "store/run_files.h"
+#include "store/run_reader.h"
 #include "store/strategy_row.h"
 
 namespace signalbook {
@@ -195,20 +199,112 @@ class TracePacks {
   RecentlyUsed<Bars> bars_{kMostBarBytes};
 };
 
-// Each row tells where its trace lies: while a run is packed or unpacked, and where that died, not all lie alike.
-class RunTraces : public TraceStorage {
+// The traces of a run by one version of its tables. Each row tells where its trace lies: while a run is packed or
+// unpacked, and where that died, not all lie alike.
+class TracesOfVersion {
  public:
-  RunTraces(FileSystem& files, const std::string& run_path, const RunDescription& description)
-      : files_(files, run_path), packs_(files, run_path, description) {}
+  TracesOfVersion(FileSystem& files, const std::string& run_path, const RunDescription& description)
+      : files_(files, run_path), packs_(files, run_path, description) {
+    for (const RunDescription::File& file : description.files) versions_.emplace(file.path, file.sha256);
+  }
 
-  Result<Trace> read(const IndexRow& row) override { return row.is_packed() ? packs_.read(row) : files_.read(row); }
-  Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) override {
+  Result<Trace> read(const IndexRow& row) { return row.is_packed() ? packs_.read(row) : files_.read(row); }
+  Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) {
     return row.is_packed() ? packs_.read_changes(row, with_prices) : files_.read_changes(row, with_prices);
+  }
+  // The pack's digest; empty for a pack that run.json did not name.
+  std::string pack_version(const std::string& pack) const {
+    const auto version = versions_.find(pack);
+    return version == versions_.end() ? "" : version->second;
   }
 
  private:
   TraceFiles files_;
   TracePacks packs_;
+  std::map<std::string, std::string> versions_;
+};
+
+// Rows are those of the index that somebody has read; a trace that does not lie there any more is looked for by the
+// index that is there now.
+class RunTraces : public TraceStorage {
+ public:
+  RunTraces(FileSystem& files, const std::string& run_path, const RunDescription& description)
+      : files_(files), run_path_(run_path), first_(files, run_path, description) {}
+
+  Result<Trace> read(const IndexRow& row) override {
+    return read_where_it_lies<Trace>(row, [](TracesOfVersion& traces, const IndexRow& at) { return traces.read(at); });
+  }
+  Result<TraceChanges> read_changes(const IndexRow& row, bool with_prices) override {
+    return read_where_it_lies<TraceChanges>(row, [with_prices](TracesOfVersion& traces, const IndexRow& at) {
+      return traces.read_changes(at, with_prices);
+    });
+  }
+
+ private:
+  struct Newest {
+    Newest(FileSystem& files, const std::string& run_path, const RunDescription& description)
+        : traces(files, run_path, description) {}
+    std::vector<IndexRow> rows;  // sorted by trace_path, which stays the same in whatever layout
+    TracesOfVersion traces;
+  };
+
+  template <typename Found, typename Read>
+  Result<Found> read_where_it_lies(const IndexRow& row, const Read& read) {
+    Result<Found> found = read(first_, row);
+    // Each time somebody has laid the run out anew just then: as often as that, nobody does it.
+    constexpr int kAttempts = 20;
+    const IndexRow* tried = &row;
+    std::shared_ptr<Newest> tried_in;  // which holds that row
+    for (int attempt = 0; attempt < kAttempts && found.status().code() == StatusCode::damaged; ++attempt) {
+      const std::shared_ptr<Newest> newest = newest_version();
+      if (newest == nullptr) break;
+      const auto place = std::ranges::lower_bound(newest->rows, row.trace_path, {}, &IndexRow::trace_path);
+      if (place == newest->rows.end() || place->trace_path != row.trace_path || place->trace_hash != row.trace_hash)
+        break;
+      if (lies_alike(tried_in == nullptr ? first_ : tried_in->traces, *tried, newest->traces, *place)) break;
+      found = read(newest->traces, *place);
+      tried = &*place;
+      tried_in = newest;
+    }
+    return found;
+  }
+
+  static bool lies_alike(const TracesOfVersion& before, const IndexRow& row, const TracesOfVersion& after,
+                         const IndexRow& now) {
+    if (row.pack != now.pack) return false;
+    if (!row.is_packed()) return row.file_sha256 == now.file_sha256;
+    const std::string was = before.pack_version(row.pack);
+    return row.row_start == now.row_start && (was.empty() || was == after.pack_version(now.pack));
+  }
+
+  // None where the run cannot be read. Tables that are what they were are not read again.
+  std::shared_ptr<Newest> newest_version() {
+    const std::lock_guard lock(mutex_);
+    std::vector<FileStamp> stamps;
+    for (const char* const name : {file::kRunDescription, file::kStrategyIndex}) {
+      const Result<std::optional<FileStamp>> stamp = files_.stamp(join_path(run_path_, name));
+      if (!stamp.ok() || !stamp->has_value()) return nullptr;
+      stamps.push_back(**stamp);
+    }
+    if (stamps == newest_stamps_) return newest_;
+    newest_stamps_ = std::move(stamps);
+    newest_ = nullptr;
+    const Result<CheckedIndex> index = read_checked_index(files_, run_path_);
+    if (!index.ok() || !check_layout(index->description, run_path_).ok()) return nullptr;
+    Result<std::vector<IndexRow>> rows = decode_index(index->bytes, join_path(run_path_, file::kStrategyIndex));
+    if (!rows.ok()) return nullptr;
+    newest_ = std::make_shared<Newest>(files_, run_path_, index->description);
+    newest_->rows = std::move(rows).value();
+    std::ranges::sort(newest_->rows, {}, &IndexRow::trace_path);
+    return newest_;
+  }
+
+  FileSystem& files_;
+  std::string run_path_;
+  TracesOfVersion first_;
+  std::mutex mutex_;
+  std::vector<FileStamp> newest_stamps_;  // of run.json and index, from before they were read
+  std::shared_ptr<Newest> newest_;
 };
 
 }  // namespace

@@ -12,7 +12,9 @@
 namespace signalbook {
 
 // Where the traces of a run come from: from files or packs, which who asks does not learn. Several threads may ask at
-// once; neighbours in the index are read fastest one after the other.
+// once; neighbours in the index are read fastest one after the other. Rows may be those of an index that was read
+// before somebody laid the run out the other way (store/repack_run.h): such a trace is found by the index that is there
+// now.
 class TraceStorage {
  public:
   virtual ~TraceStorage() = default;
