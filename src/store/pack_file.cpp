@@ -1,6 +1,10 @@
 #include "store/pack_file.h"
 
+#include <arrow/array/array_dict.h>
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
 #include <arrow/io/memory.h>
+#include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <parquet/column_writer.h>
@@ -11,11 +15,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <future>
 #include <span>
 #include <system_error>
+#include <type_traits>
+#include <unordered_map>
 #include <utility>
 
+#include "base/parallel_for.h"
 #include "format/trace_schema.h"
 #include "store/arrow_sink.h"
 
@@ -129,16 +137,11 @@ struct PackFileEncoder::State {
   PackDescription about;
   std::shared_ptr<ArrowSink> sink;
   std::unique_ptr<parquet::ParquetFileWriter> file;  // opened with the first row group, which tells how idx is encoded
-  RowGroup gathered, encoding;                       // the next, and the one that another thread has
+  RowGroup gathered, encoding;                       // the next, and the one that other threads have
   std::future<Status> encoded;
   int64_t byte_count = 0;
   Status failure;
-  // Scratch of that thread.
-  std::vector<int32_t> integers;
-  std::vector<int64_t> longs;
-  std::vector<double> reals;
-  std::vector<int16_t> present;
-  std::vector<parquet::ByteArray> texts;
+  size_t threads = 0;
 
   void open(std::span<const int32_t> idx) {
     // Random traces favour deltas. Of a sweep the first strategies, which change most, may do so by a little, and those
@@ -155,89 +158,147 @@ struct PackFileEncoder::State {
                                             metadata);
   }
 
-  template <typename Writer, typename Value>
-  static void write(parquet::RowGroupWriter& rows, const std::vector<Value>& values, const int16_t* levels = nullptr,
-                    size_t count = 0) {
-    auto* const writer = static_cast<Writer*>(rows.NextColumn());
-    writer->WriteBatch(static_cast<int64_t>(levels == nullptr ? values.size() : count), levels, nullptr, values.data());
-    writer->Close();
-  }
-
-  // A text on every row of a trace.
-  template <typename TextOf>
-  void write_repeated(parquet::RowGroupWriter& rows, TextOf&& text_of) {
-    texts.clear();
-    for (const RowGroup::Part& part : encoding.parts) {
-      texts.insert(texts.end(), part.rows, parquet::ByteArray(std::string_view(text_of(part))));
-    }
-    write<parquet::ByteArrayWriter>(rows, texts);
-  }
+  // Of one row group, a column each, in the order of the schema. They do not know of each other, so that several
+  // threads may write at once.
+  using ColumnToWrite = std::function<void(parquet::ColumnWriter&)>;
 
   Status encode() {
     try {
       if (file == nullptr) open(encoding.idx);
-      const size_t count = encoding.idx.size();
-      parquet::RowGroupWriter& rows = *file->AppendRowGroup();
-      integers.clear();
-      for (const RowGroup::Part& part : encoding.parts) integers.insert(integers.end(), part.rows, part.trace_id);
-      write<parquet::Int32Writer>(rows, integers);
-      write_repeated(rows, [](const RowGroup::Part& part) -> const std::string& { return part.hash; });
-      write<parquet::Int32Writer>(rows, encoding.idx);
-      const bool is_full = about.ts != nullptr;
-      if (is_full) {
-        longs.clear();
-        for (const int32_t bar : encoding.idx) longs.push_back((*about.ts)[static_cast<size_t>(bar)]);
-        write<parquet::Int64Writer>(rows, longs);
-        write_repeated(rows, [&](const RowGroup::Part&) -> const std::string& { return about.symbol; });
-      }
-      if (about.kind == SignalKind::label) {
-        texts.clear();
-        for (const std::string& label : encoding.labels) texts.emplace_back(std::string_view(label));
-        write<parquet::ByteArrayWriter>(rows, texts);
-      } else {
-        write<parquet::DoubleWriter>(rows, encoding.values);
-      }
-      if (is_full)
-        write_repeated(rows, [](const RowGroup::Part& part) -> const std::string& { return part.strategy_id; });
-      write_prices(rows, count);
-      write_first_rows(rows, count);
+      // A buffered row group: its columns may be written in any order, and come out in that of the schema.
+      parquet::RowGroupWriter& rows = *file->AppendBufferedRowGroup();
+      const std::vector<ColumnToWrite> columns = columns_to_write();
+      SB_RETURN_IF_ERROR(parallel_for(columns.size(), threads, [&](size_t i) -> Status {
+        try {
+          columns[i](*rows.column(static_cast<int>(i)));
+          return Status();
+        } catch (const std::exception& error) {
+          return failed(error);
+        }
+      }));
       rows.Close();
       return Status();
     } catch (const std::exception& error) {
-      if (!sink->status().ok()) return sink->status();
-      return Status::io_error(fmt::format("cannot encode a pack: {}", error.what()));
+      return failed(error);
     }
   }
 
-  void write_prices(parquet::RowGroupWriter& rows, size_t count) {
-    reals.clear();
-    present.assign(count, 0);
+  Status failed(const std::exception& error) const {
+    if (!sink->status().ok()) return sink->status();
+    return Status::io_error(fmt::format("cannot encode a pack: {}", error.what()));
+  }
+
+  std::vector<ColumnToWrite> columns_to_write() {
+    const bool is_full = about.ts != nullptr;
+    std::vector<ColumnToWrite> columns = {
+        [this](parquet::ColumnWriter& column) { write_trace_ids(column); },
+        [this](parquet::ColumnWriter& column) {
+          write_repeated(column, [](const RowGroup::Part& part) -> const std::string& { return part.hash; });
+        },
+        [this](parquet::ColumnWriter& column) { write<parquet::Int32Writer>(column, encoding.idx); }};
+    if (is_full) {
+      columns.emplace_back([this](parquet::ColumnWriter& column) { write_times(column); });
+      columns.emplace_back([this](parquet::ColumnWriter& column) {
+        write_repeated(column, [&](const RowGroup::Part&) -> const std::string& { return about.symbol; });
+      });
+    }
+    columns.emplace_back([this](parquet::ColumnWriter& column) { write_values(column); });
+    if (is_full) {
+      columns.emplace_back([this](parquet::ColumnWriter& column) {
+        write_repeated(column, [](const RowGroup::Part& part) -> const std::string& { return part.strategy_id; });
+      });
+    }
+    columns.emplace_back([this](parquet::ColumnWriter& column) { write_prices(column); });
+    for (const auto text : {&RowGroup::Part::config, &RowGroup::Part::strategy_id}) {
+      columns.emplace_back([this, text](parquet::ColumnWriter& column) {
+        write_first_rows<parquet::ByteArrayWriter>(
+            column, [text](const RowGroup::Part& part) { return parquet::ByteArray(std::string_view(part.*text)); });
+      });
+    }
+    columns.emplace_back([this](parquet::ColumnWriter& column) {
+      write_first_rows<parquet::Int64Writer>(column, [](const RowGroup::Part& part) { return part.bar_count; });
+    });
+    return columns;
+  }
+
+  template <typename Writer, typename Value>
+  static void write(parquet::ColumnWriter& column, const std::vector<Value>& values) {
+    static_cast<Writer&>(column).WriteBatch(static_cast<int64_t>(values.size()), nullptr, nullptr, values.data());
+  }
+
+  void write_trace_ids(parquet::ColumnWriter& column) const {
+    std::vector<int32_t> trace_ids;
+    trace_ids.reserve(encoding.idx.size());
+    for (const RowGroup::Part& part : encoding.parts) trace_ids.insert(trace_ids.end(), part.rows, part.trace_id);
+    write<parquet::Int32Writer>(column, trace_ids);
+  }
+
+  // A text on every row of a trace, as places in a dictionary: no row is compared with those before it.
+  template <typename TextOf>
+  void write_repeated(parquet::ColumnWriter& column, TextOf&& text_of) const {
+    arrow::StringBuilder texts;
+    arrow::Int32Builder places;
+    PARQUET_THROW_NOT_OK(places.Reserve(static_cast<int64_t>(encoding.idx.size())));
+    std::unordered_map<std::string_view, int32_t> known;
+    for (const RowGroup::Part& part : encoding.parts) {
+      const std::string_view text = text_of(part);
+      const auto [place, is_new] = known.try_emplace(text, static_cast<int32_t>(known.size()));
+      if (is_new) PARQUET_THROW_NOT_OK(texts.Append(text));
+      for (size_t row = 0; row < part.rows; ++row) places.UnsafeAppend(place->second);
+    }
+    PARQUET_ASSIGN_OR_THROW(const auto dictionary, texts.Finish());
+    PARQUET_ASSIGN_OR_THROW(const auto indices, places.Finish());
+    PARQUET_ASSIGN_OR_THROW(
+        const auto array,
+        arrow::DictionaryArray::FromArrays(arrow::dictionary(arrow::int32(), arrow::utf8()), indices, dictionary));
+    const auto properties = parquet::default_arrow_writer_properties();
+    parquet::ArrowWriteContext context(arrow::default_memory_pool(), properties.get());
+    PARQUET_THROW_NOT_OK(column.WriteArrow(nullptr, nullptr, array->length(), *array, &context,
+                                           /*leaf_field_nullable=*/false));
+  }
+
+  void write_times(parquet::ColumnWriter& column) const {
+    std::vector<int64_t> times;
+    times.reserve(encoding.idx.size());
+    for (const int32_t bar : encoding.idx) times.push_back((*about.ts)[static_cast<size_t>(bar)]);
+    write<parquet::Int64Writer>(column, times);
+  }
+
+  void write_values(parquet::ColumnWriter& column) const {
+    if (about.kind == SignalKind::number) return write<parquet::DoubleWriter>(column, encoding.values);
+    std::vector<parquet::ByteArray> labels;
+    for (const std::string& label : encoding.labels) labels.emplace_back(std::string_view(label));
+    write<parquet::ByteArrayWriter>(column, labels);
+  }
+
+  void write_prices(parquet::ColumnWriter& column) const {
+    const size_t count = encoding.idx.size();
+    std::vector<int16_t> present(count, 0);
+    std::vector<double> prices;
     for (size_t row = 0; row < count && (encoding.has_px || about.close != nullptr); ++row) {
       double px = encoding.px[row];
       if (std::isnan(px) && about.close != nullptr) px = (*about.close)[static_cast<size_t>(encoding.idx[row])];
       if (std::isnan(px)) continue;
       present[row] = 1;
-      reals.push_back(px);
+      prices.push_back(px);
     }
-    write<parquet::DoubleWriter>(rows, reals, present.data(), count);
+    static_cast<parquet::DoubleWriter&>(column).WriteBatch(static_cast<int64_t>(count), present.data(), nullptr,
+                                                           prices.data());
   }
 
   // What stands on each trace's first row alone.
-  void write_first_rows(parquet::RowGroupWriter& rows, size_t count) {
-    present.assign(count, 0);
+  template <typename Writer, typename ValueOf>
+  void write_first_rows(parquet::ColumnWriter& column, ValueOf&& value_of) const {
+    std::vector<int16_t> present(encoding.idx.size(), 0);
+    std::vector<std::decay_t<decltype(value_of(encoding.parts.front()))>> values;
     size_t row = 0;
     for (const RowGroup::Part& part : encoding.parts) {
       present[row] = 1;
       row += part.rows;
+      values.push_back(value_of(part));
     }
-    for (const auto text : {&RowGroup::Part::config, &RowGroup::Part::strategy_id}) {
-      texts.clear();
-      for (const RowGroup::Part& part : encoding.parts) texts.emplace_back(std::string_view(part.*text));
-      write<parquet::ByteArrayWriter>(rows, texts, present.data(), count);
-    }
-    longs.clear();
-    for (const RowGroup::Part& part : encoding.parts) longs.push_back(part.bar_count);
-    write<parquet::Int64Writer>(rows, longs, present.data(), count);
+    static_cast<Writer&>(column).WriteBatch(static_cast<int64_t>(present.size()), present.data(), nullptr,
+                                            values.data());
   }
 
   Status wait() {
@@ -249,8 +310,10 @@ struct PackFileEncoder::State {
   }
 };
 
-PackFileEncoder::PackFileEncoder(PackDescription about, ByteSink sink) : state_(std::make_unique<State>()) {
+PackFileEncoder::PackFileEncoder(PackDescription about, ByteSink sink, size_t threads)
+    : state_(std::make_unique<State>()) {
   state_->about = std::move(about);
+  state_->threads = threads;
   state_->sink = std::make_shared<ArrowSink>(std::move(sink));
 }
 
@@ -306,8 +369,7 @@ Status PackFileEncoder::finish() {
     state_->byte_count = state_->sink->Tell().ValueOr(0);
     return Status();
   } catch (const std::exception& error) {
-    if (!state_->sink->status().ok()) return state_->sink->status();
-    return Status::io_error(fmt::format("cannot encode a pack: {}", error.what()));
+    return state_->failed(error);
   }
 }
 

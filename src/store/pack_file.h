@@ -38,11 +38,12 @@ struct PackDescription {
   const std::vector<double>* close = nullptr;  // and these the columns ts, sym, strat and px stand on every row
 };
 
-// Makes a pack. Rows are gathered into row groups that end where a trace ends; each is encoded by another thread while
-// the next is gathered. Same traces, same bytes.
+// Makes a pack. Rows are gathered into row groups that end where a trace ends; each is encoded by others while
+// the next is gathered, on up to `threads` threads (0: one a core). Same traces, same bytes.
 class PackFileEncoder {
  public:
-  PackFileEncoder(PackDescription about, ByteSink sink);  // called from another thread, one call at a time
+  // `sink` is called from another thread, one call at a time.
+  PackFileEncoder(PackDescription about, ByteSink sink, size_t threads = 0);
   ~PackFileEncoder();
 
   Status append(const PackedTrace& trace);

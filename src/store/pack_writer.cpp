@@ -18,8 +18,8 @@ namespace {
 
 class PackWriter : public TraceWriter {
  public:
-  PackWriter(StagedFiles& staged, BarsOfFeed bars, const PackOptions& options)
-      : staged_(staged), bars_(std::move(bars)), options_(options) {}
+  PackWriter(StagedFiles& staged, BarsOfFeed bars, const PackOptions& options, size_t threads)
+      : staged_(staged), bars_(std::move(bars)), options_(options), threads_(threads) {}
 
   Status write(std::span<const TraceToWrite> traces) override {
     for (const TraceToWrite& item : traces) SB_RETURN_IF_ERROR(write_one(*item.trace, *item.row));
@@ -85,7 +85,7 @@ class PackWriter : public TraceWriter {
       about.ts = &bars.ts;
       about.close = &bars.close;
     }
-    pack.encoder = std::make_unique<PackFileEncoder>(std::move(about), pack.file->sink());
+    pack.encoder = std::make_unique<PackFileEncoder>(std::move(about), pack.file->sink(), threads_);
     return Status();
   }
 
@@ -100,6 +100,7 @@ class PackWriter : public TraceWriter {
   StagedFiles& staged_;
   BarsOfFeed bars_;
   PackOptions options_;
+  size_t threads_;
   std::map<std::pair<size_t, SignalKind>, Pack> open_;
   std::map<std::pair<std::string, SignalKind>, int> counts_;  // of the packs of a directory
   std::vector<RunDescription::File> closed_;
@@ -108,8 +109,9 @@ class PackWriter : public TraceWriter {
 
 }  // namespace
 
-std::unique_ptr<TraceWriter> make_pack_writer(StagedFiles& staged, BarsOfFeed bars, const PackOptions& options) {
-  return std::make_unique<PackWriter>(staged, std::move(bars), options);
+std::unique_ptr<TraceWriter> make_pack_writer(StagedFiles& staged, BarsOfFeed bars, const PackOptions& options,
+                                              size_t threads) {
+  return std::make_unique<PackWriter>(staged, std::move(bars), options, threads);
 }
 
 }  // namespace signalbook

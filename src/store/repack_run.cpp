@@ -92,9 +92,9 @@ class Repack {
   Status change() {
     SB_RETURN_IF_ERROR(read_bars());
     const auto bars_of = [this](size_t feed) -> const Bars& { return *bars_[feed]; };
-    const std::unique_ptr<TraceWriter> writer = options_.to_packs
-                                                    ? make_pack_writer(staged_, bars_of, options_.packs)
-                                                    : make_trace_files_writer(staged_, bars_of, options_.threads);
+    const std::unique_ptr<TraceWriter> writer =
+        options_.to_packs ? make_pack_writer(staged_, bars_of, options_.packs, options_.threads)
+                          : make_trace_files_writer(staged_, bars_of, options_.threads);
     RunDescription next = before_;
     next.layout = options_.to_packs ? layout::kPacked : layout::kFiles;
     std::vector<RunDescription::File> packs;

@@ -44,7 +44,7 @@ RunBuilder::RunBuilder(FileSystem& files, std::string run_path, RunDescription d
       index_(parameters, [this](std::string_view bytes) { return index_file_->append(bytes); }) {
   const auto bars_of = [this](size_t feed) -> const Bars& { return bars(feed); };
   description_.layout = options.is_packed ? layout::kPacked : layout::kFiles;
-  traces_ = options.is_packed ? make_pack_writer(staged_, bars_of, options.packs)
+  traces_ = options.is_packed ? make_pack_writer(staged_, bars_of, options.packs, options.threads)
                               : make_trace_files_writer(staged_, bars_of, options.threads);
 }
 

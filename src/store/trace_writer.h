@@ -49,7 +49,8 @@ struct PackOptions {
   int64_t most_bytes = int64_t{1} << 30;  // of a pack, about: then the next one begins
 };
 
-// traces/<feed>/signals-00000.parquet and classifiers-00000.parquet.
-std::unique_ptr<TraceWriter> make_pack_writer(StagedFiles& staged, BarsOfFeed bars, const PackOptions& options);
+// traces/<feed>/signals-00000.parquet and classifiers-00000.parquet, their columns encoded by several threads.
+std::unique_ptr<TraceWriter> make_pack_writer(StagedFiles& staged, BarsOfFeed bars, const PackOptions& options,
+                                              size_t threads);
 
 }  // namespace signalbook
