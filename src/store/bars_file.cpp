@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <tuple>
+#include <optional>
 #include <utility>
 
 #include "base/time_text.h"
@@ -20,12 +21,6 @@ namespace {
 constexpr int64_t kFirstTime = -62'135'596'800'000'000, kLastTime = 253'402'300'799'999'999;
 
 constexpr const char* kPrices[] = {"open", "high", "low", "close"};
-
-TableColumn& add_constant(Table& table, const char* name, const std::string& text, size_t rows) {
-  TableColumn& column = table.add(name, ColumnType::text);
-  column.texts.assign(rows, text);
-  return column;
-}
 
 }  // namespace
 
@@ -56,13 +51,9 @@ Status check_bars(const Bars& bars) {
 
 namespace {
 
-// Rows [begin, end) as a table. The constant columns make it many times larger than the bars themselves, so it is
-// made a stretch at a time.
-Table bars_table(const Bars& bars, const std::string& data_id_hex, size_t begin, size_t end) {
+// Rows [begin, end) as a table.
+Table bars_table(const Bars& bars, size_t begin, size_t end) {
   Table table;
-  add_constant(table, "data_id", data_id_hex, end - begin);
-  add_constant(table, "symbol", bars.symbol, end - begin);
-  add_constant(table, "timeframe", bars.timeframe, end - begin);
   TableColumn& idx = table.add("idx", ColumnType::int64);
   for (size_t row = begin; row < end; ++row) idx.append_integer(static_cast<int64_t>(row));
   const auto cut = [&](const auto& column) {
@@ -85,46 +76,83 @@ Table bars_table(const Bars& bars, const std::string& data_id_hex, size_t begin,
 }  // namespace
 
 Result<std::string> encode_bars_file(const Bars& bars, const std::string& data_id_hex) {
-  TableFileEncoder encoder({.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)},
-                                         {metadata_key::kDataId, data_id_hex},
-                                         {metadata_key::kSymbol, bars.symbol},
-                                         {metadata_key::kTimeframe, bars.timeframe}},
-                            .delta_columns = {"idx", "ts"}});
+  TableFileEncoder encoder(
+      {.metadata = {{metadata_key::kFormatVersion, std::to_string(kFormatVersion)},
+                    {metadata_key::kDataId, data_id_hex},
+                    {metadata_key::kSymbol, bars.symbol},
+                    {metadata_key::kTimeframe, bars.timeframe}},
+       .constants = {{"data_id", data_id_hex}, {"symbol", bars.symbol}, {"timeframe", bars.timeframe}},
+       .delta_columns = {"idx", "ts"}});
   constexpr size_t kRowsPerTable = 65'536;
   for (size_t begin = 0; begin < bars.size(); begin += kRowsPerTable) {
-    SB_RETURN_IF_ERROR(
-        encoder.append(bars_table(bars, data_id_hex, begin, std::min(bars.size(), begin + kRowsPerTable))));
+    SB_RETURN_IF_ERROR(encoder.append(bars_table(bars, begin, std::min(bars.size(), begin + kRowsPerTable))));
   }
   return encoder.finish();
 }
 
+namespace {
+
+std::string what_of(const TableColumn* column) { return column == nullptr ? "missing" : "of another type"; }
+
+constexpr std::array<std::pair<const char*, const char*>, 3> kNames = {
+    {{"data_id", metadata_key::kDataId}, {"symbol", metadata_key::kSymbol}, {"timeframe", metadata_key::kTimeframe}}};
+
+// data_id, symbol and timeframe, from the metadata: as columns, the same text on every row, they would take ten times
+// as long as all the rest. Who wrote the file anew with another program may have lost the metadata, and kept the
+// columns.
+Result<std::array<std::string, 3>> bars_names(std::string_view bytes, const std::string& file_name,
+                                              const std::vector<std::pair<std::string, std::string>>& metadata) {
+  std::array<std::string, 3> names;
+  std::optional<Table> columns;
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    const auto [column_name, key] = kNames[i];
+    const auto found = std::ranges::find(metadata, key, &std::pair<std::string, std::string>::first);
+    if (found != metadata.end()) {
+      names[i] = found->second;
+      continue;
+    }
+    if (!columns) {
+      SB_ASSIGN_OR_RETURN(columns, decode_table_file(bytes, file_name, {"data_id", "symbol", "timeframe"}));
+    }
+    const TableColumn* const column = columns->find(column_name);
+    if (column == nullptr || column->type != ColumnType::text) {
+      return Status::damaged(fmt::format("{}: column '{}' is {}", file_name, column_name, what_of(column)));
+    }
+    names[i] = column->texts.front();
+  }
+  return names;
+}
+
+}  // namespace
+
 Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name) {
-  SB_ASSIGN_OR_RETURN(Table table, decode_table_file(bytes, file_name));
+  std::vector<std::pair<std::string, std::string>> metadata;
+  SB_ASSIGN_OR_RETURN(Table table,
+                      decode_table_file(bytes, file_name, {"ts", "open", "high", "low", "close", "volume"}, &metadata));
   const auto damaged = [&](const std::string& what) { return Status::damaged(file_name + ": " + what); };
   constexpr std::pair<const char*, ColumnType> kColumns[] = {
-      {"data_id", ColumnType::text}, {"symbol", ColumnType::text}, {"timeframe", ColumnType::text},
-      {"ts", ColumnType::timestamp}, {"open", ColumnType::real},   {"high", ColumnType::real},
-      {"low", ColumnType::real},     {"close", ColumnType::real},  {"volume", ColumnType::real}};
+      {"ts", ColumnType::timestamp}, {"open", ColumnType::real},  {"high", ColumnType::real},
+      {"low", ColumnType::real},     {"close", ColumnType::real}, {"volume", ColumnType::real}};
   for (const auto& [name, type] : kColumns) {
     const TableColumn* const column = table.find(name);
     if (column == nullptr || column->type != type) {
-      return damaged(fmt::format("column '{}' is {}", name, column == nullptr ? "missing" : "of another type"));
+      return damaged(fmt::format("column '{}' is {}", name, what_of(column)));
     }
   }
   if (table.row_count() == 0) return damaged("there are no bars");
-  Bars bars = {.symbol = table.find("symbol")->texts.front(),
-               .timeframe = table.find("timeframe")->texts.front(),
-               .ts = table.find("ts")->integers,
-               .open = table.find("open")->reals,
-               .high = table.find("high")->reals,
-               .low = table.find("low")->reals,
-               .close = table.find("close")->reals,
-               .volume = {}};
-  const TableColumn& volume = *table.find("volume");
-  if (!volume.is_null(0)) bars.volume = volume.reals;
-  if (to_hex(data_id(bars)) != table.find("data_id")->texts.front()) {
-    return damaged("the bars do not have the data_id that the file says");
-  }
+  SB_ASSIGN_OR_RETURN(auto names, bars_names(bytes, file_name, metadata));
+  auto& [id, symbol, timeframe] = names;
+  TableColumn& volume = *table.find("volume");
+  const bool has_volume = !volume.is_null(0);
+  Bars bars = {.symbol = std::move(symbol),
+               .timeframe = std::move(timeframe),
+               .ts = std::move(table.find("ts")->integers),
+               .open = std::move(table.find("open")->reals),
+               .high = std::move(table.find("high")->reals),
+               .low = std::move(table.find("low")->reals),
+               .close = std::move(table.find("close")->reals),
+               .volume = has_volume ? std::move(volume.reals) : std::vector<double>()};
+  if (to_hex(data_id(bars)) != id) return damaged("the bars do not have the data_id that the file says");
   return bars;
 }
 
@@ -140,14 +168,16 @@ Status check_bars_file_rows(std::string_view bytes, const std::string& file_name
       return damaged(fmt::format("row {}: idx is not {}", row + 1, row));
     }
   }
-  const std::tuple<const char*, const char*, std::string> constants[] = {
-      {"data_id", metadata_key::kDataId, to_hex(data_id(bars))},
-      {"symbol", metadata_key::kSymbol, bars.symbol},
-      {"timeframe", metadata_key::kTimeframe, bars.timeframe}};
-  for (const auto& [name, key, value] : constants) {
-    const TableColumn& column = *table.find(name);
-    for (size_t row = 0; row < column.texts.size(); ++row) {
-      if (column.is_null(row) || column.texts[row] != value) {
+  const std::string values[] = {to_hex(data_id(bars)), bars.symbol, bars.timeframe};
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    const auto [name, key] = kNames[i];
+    const std::string& value = values[i];
+    const TableColumn* const column = table.find(name);
+    if (column == nullptr || column->type != ColumnType::text) {
+      return damaged(fmt::format("column '{}' is {}", name, what_of(column)));
+    }
+    for (size_t row = 0; row < column->texts.size(); ++row) {
+      if (column->is_null(row) || column->texts[row] != value) {
         return damaged(fmt::format("row {}: {} is not {}", row + 1, name, value));
       }
     }

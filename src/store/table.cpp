@@ -1,5 +1,7 @@
 #include "store/table.h"
 
+#include <utility>
+
 namespace signalbook {
 
 size_t TableColumn::size() const {
@@ -71,6 +73,8 @@ const TableColumn* Table::find(std::string_view name) const {
   }
   return nullptr;
 }
+
+TableColumn* Table::find(std::string_view name) { return const_cast<TableColumn*>(std::as_const(*this).find(name)); }
 
 TableColumn& Table::add(std::string name, ColumnType type, int width) {
   TableColumn& column = columns.emplace_back();

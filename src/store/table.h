@@ -56,6 +56,7 @@ struct Table {
 
   size_t row_count() const { return columns.empty() ? 0 : columns.front().size(); }
   const TableColumn* find(std::string_view name) const;
+  TableColumn* find(std::string_view name);
   TableColumn& add(std::string name, ColumnType type, int width = 0);  // the reference lasts until the next add
 };
 

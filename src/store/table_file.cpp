@@ -1,9 +1,12 @@
 #include "store/table_file.h"
 
+#include <arrow/array/array_dict.h>
+#include <arrow/array/util.h>
 #include <arrow/c/abi.h>
 #include <arrow/c/bridge.h>
 #include <arrow/io/memory.h>
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
@@ -66,17 +69,33 @@ struct TableWriter {
   std::unique_ptr<parquet::arrow::FileWriter> writer;  // opened by the first table, which tells the columns
   bool is_in_group = false;
 
-  void write(const std::shared_ptr<arrow::Table>& table) {
+  void write(std::shared_ptr<arrow::Table> table) {
+    table = with_constants(std::move(table));
     if (writer == nullptr) open(*table->schema());
     check(writer->WriteTable(*table, options.rows_per_group));
   }
 
-  void write_part(const std::shared_ptr<arrow::Table>& table) {
+  void write_part(std::shared_ptr<arrow::Table> table) {
+    table = with_constants(std::move(table));
     if (writer == nullptr) open(*table->schema());
     if (!is_in_group) check(writer->NewBufferedRowGroup());
     is_in_group = true;
     PARQUET_ASSIGN_OR_THROW(const auto batch, table->CombineChunksToBatch());
     check(writer->WriteRecordBatch(*batch));
+  }
+
+  // As dictionaries of one text each, which are not made to be compared row by row.
+  std::shared_ptr<arrow::Table> with_constants(std::shared_ptr<arrow::Table> table) const {
+    int place = 0;
+    for (const auto& [name, text] : options.constants) {
+      const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
+      PARQUET_ASSIGN_OR_THROW(const auto texts, arrow::MakeArrayFromScalar(arrow::StringScalar(text), 1));
+      PARQUET_ASSIGN_OR_THROW(const auto zeros, arrow::MakeArrayFromScalar(arrow::Int32Scalar(0), table->num_rows()));
+      PARQUET_ASSIGN_OR_THROW(const auto array, arrow::DictionaryArray::FromArrays(type, zeros, texts));
+      PARQUET_ASSIGN_OR_THROW(
+          table, table->AddColumn(place++, arrow::field(name, type), std::make_shared<arrow::ChunkedArray>(array)));
+    }
+    return table;
   }
 
   Status failure(const std::exception& error) const {

@@ -16,8 +16,10 @@ namespace signalbook {
 
 struct TableFileOptions {
   std::vector<std::pair<std::string, std::string>> metadata = {};  // of the file, key and value
-  std::vector<std::string> delta_columns = {};                     // integers and times that grow in even steps
-  std::vector<std::string> plain_columns = {};                     // no dictionary: hardly a value comes twice
+  // Text columns before all others, name and text: the same on every row.
+  std::vector<std::pair<std::string, std::string>> constants = {};
+  std::vector<std::string> delta_columns = {};   // integers and times that grow in even steps
+  std::vector<std::string> plain_columns = {};   // no dictionary: hardly a value comes twice
   std::vector<std::string> opaque_columns = {};  // the same, and no statistics: nobody asks for a range of them
   std::vector<std::string> lookup_columns = {};  // a Bloom filter: asked for single values that lie anywhere
   int64_t rows_per_group = 122'880;
