@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 #include "base/digest.h"
@@ -33,6 +34,11 @@ CrashDisk run_of(size_t count) {
   return disk;
 }
 
+std::vector<uint32_t> found(const Result<std::vector<uint32_t>>& rows) {
+  EXPECT_TRUE(rows.ok()) << rows.status().message();
+  return rows.value();
+}
+
 StrategyLookup open(FileSystem& files) {
   auto lookup = StrategyLookup::open(files, kStore, {.run_id = "run_1", .path = kRun});
   EXPECT_TRUE(lookup.ok() && lookup->has_value()) << lookup.status().message();
@@ -40,7 +46,7 @@ StrategyLookup open(FileSystem& files) {
 }
 
 // Every name finds the rows that a look at all of them finds.
-void expect_finds_all(FileSystem& files, const StrategyLookup& lookup) {
+void expect_finds_all(FileSystem& files, StrategyLookup lookup) {
   const auto run = RunReader::open(files, kRun).value();
   const auto rows_that = [&](auto&& is_it) {
     std::vector<uint32_t> rows;
@@ -53,25 +59,45 @@ void expect_finds_all(FileSystem& files, const StrategyLookup& lookup) {
     const std::string digest = to_hex(row.strategy_digest);
     for (const size_t digits : {1, 4, 12, 15, 16, 17, 64}) {
       const std::string prefix = digest.substr(0, digits), compared = digest.substr(0, std::min<size_t>(digits, 16));
-      ASSERT_EQ(lookup.rows_with_digits(prefix),
+      ASSERT_EQ(found(lookup.rows_with_digits(prefix)),
                 rows_that([&](const IndexRow& r) { return to_hex(r.strategy_digest).starts_with(compared); }));
     }
     std::vector<std::string> names = row.aliases;
     names.push_back(row.strategy_id);
     for (const std::string& name : names) {
-      ASSERT_EQ(lookup.rows_with_id(name), std::vector{static_cast<uint32_t>(row.trace_id)}) << name;
+      ASSERT_EQ(found(lookup.rows_with_id(name)), std::vector{static_cast<uint32_t>(row.trace_id)}) << name;
     }
+    const std::string values(row.value_digest.begin(), row.value_digest.end());
+    ASSERT_EQ(found(lookup.rows_with_values(values)),
+              rows_that([&](const IndexRow& r) { return r.value_digest == row.value_digest; }));
   }
-  EXPECT_TRUE(lookup.rows_with_id("nobody").empty());
-  EXPECT_TRUE(lookup.rows_with_id("").empty());
+  EXPECT_TRUE(found(lookup.rows_with_id("nobody")).empty());
+  EXPECT_TRUE(found(lookup.rows_with_id("")).empty());
+  EXPECT_TRUE(found(lookup.rows_with_values("nothing!")).empty());
 }
 
 TEST(StrategyLookup, FindsWhatALookAtAllRowsFinds) {
   CrashDisk disk = run_of(200);
-  const StrategyLookup made = open(disk);
+  StrategyLookup made = open(disk);
   ASSERT_TRUE(disk.file_exists(kLookup).value());
-  expect_finds_all(disk, made);
+  expect_finds_all(disk, std::move(made));
   expect_finds_all(disk, open(disk));  // from the file
+}
+
+// Of one digit the rows lie in several blocks, and begin and end within one.
+TEST(StrategyLookup, FindsRowsOfManyBlocks) {
+  CrashDisk disk = run_of(9'000);
+  StrategyLookup lookup = open(disk);
+  const auto run = RunReader::open(disk, kRun).value();
+  std::map<char, std::vector<uint32_t>> by_digit;
+  for (const IndexRow& row : run->rows()) {
+    const auto number = static_cast<uint32_t>(row.trace_id);
+    by_digit[to_hex(row.strategy_digest)[0]].push_back(number);
+    ASSERT_EQ(found(lookup.rows_with_id(row.strategy_id)), std::vector{number});
+    ASSERT_EQ(found(lookup.rows_with_digits(to_hex(row.strategy_digest))), std::vector{number});
+  }
+  for (const auto& [digit, rows] : by_digit) EXPECT_EQ(found(lookup.rows_with_digits(std::string(1, digit))), rows);
+  EXPECT_EQ(found(lookup.rows_with_digits("")).size(), run->rows().size());
 }
 
 // Numbers have gaps where an index was made anew from packs.

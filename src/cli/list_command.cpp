@@ -2,13 +2,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include "analytics/named_metric.h"
 #include "cli/commands.h"
+#include "cli/drop_empty_columns.h"
 #include "cli/find_strategy.h"
 #include "cli/parameter_filter.h"
 #include "cli/run_filter.h"
@@ -27,16 +30,24 @@ constexpr const char* kOptionalColumns[] = {"constraints",  "threshold",   "tota
                                             "max_drawdown", "trade_count", "win_rate"};
 constexpr const char* kTrailingColumns[] = {"change_count", "bar_count"};
 
-// A parameter under its short name, unless another column of the list is called so.
-std::string select_parameter(const std::string& column) {
-  const std::string name = column.substr(std::string_view("param_").size());
+// A column as it is selected, and what it is called then.
+struct ListedColumn {
+  std::string sql, name;
+};
+
+// A parameter has its short name, unless another column of the list is called so.
+ListedColumn listed_column(const std::string& column) {
+  constexpr std::string_view kPrefix = "param_";
+  if (!column.starts_with(kPrefix)) return {column, column};
+  const std::string name = column.substr(kPrefix.size());
   const auto is_among = [&](const auto& names) {
     return std::any_of(std::begin(names), std::end(names), [&](const char* other) { return name == other; });
   };
   const bool taken = name == "run_id" || is_among(kLeadingColumns) || is_among(kLeafColumns) ||
                      is_among(kOptionalColumns) || is_among(kTrailingColumns);
   const std::string quoted = quote_sql_name(column);
-  return taken || name.empty() ? quoted : quoted + " AS " + quote_sql_name(name);
+  if (taken || name.empty()) return {quoted, column};
+  return {quoted + " AS " + quote_sql_name(name), name};
 }
 
 std::string leaf_relation(const std::string& strategies, const std::string& condition) {
@@ -178,16 +189,26 @@ std::string noted_condition(const Listed& listed, const std::string& order, bool
                      shown);
 }
 
-// The same where the rows that are shown are known.
-Result<std::string> noted_condition(SqlEngine& engine, const Listed& shown) {
+// The same where the rows that are shown are known. Nothing where look-ups tell that no two strategies are alike.
+Result<std::optional<std::string>> noted_condition(SqlEngine& engine, const Listed& shown) {
   const std::string condition = fmt::format("{}", fmt::join(shown.conditions, " AND "));
+  SB_ASSIGN_OR_RETURN(const Table rows,
+                      ask(engine,
+                          "SELECT run_id, trace_id, strategy_digest, strategy_hash, value_digest FROM "
+                          "strategies WHERE " +
+                              condition));
+  const size_t digests = count_distinct(rows, "strategy_digest");
+  if (count_distinct(rows, "strategy_hash") == digests && count_distinct(rows, "value_digest") == digests) {
+    SB_ASSIGN_OR_RETURN(const bool may_have, may_have_relatives(engine, rows));
+    if (!may_have) return std::optional<std::string>();
+  }
   SB_ASSIGN_OR_RETURN(const Relatives relatives, find_relatives(engine, condition));
   SB_ASSIGN_OR_RETURN(const Table keys,
                       ask(engine, fmt::format("SELECT run_id, trace_id FROM strategies WHERE {} UNION SELECT run_id, "
                                               "trace_id FROM strategies WHERE {}",
                                               relatives.by_values, relatives.by_hash)));
-  const std::optional<std::vector<std::string>> rows = row_conditions(keys);
-  return rows ? fmt::format("{}", fmt::join(*rows, " AND ")) : condition;
+  const std::optional<std::vector<std::string>> alike = row_conditions(keys);
+  return std::optional(alike ? fmt::format("{}", fmt::join(*alike, " AND ")) : condition);
 }
 
 Status print_identity_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
@@ -252,16 +273,23 @@ Status run_list(const ListOptions& options) {
       optional_columns.emplace_back(best.name());
     }
   }
-  SB_ASSIGN_OR_RETURN(const Counts counts, count_listed(*engine, listed, optional_columns));
+  // Of the rows that are shown, when they are few, those columns are asked for and left out afterwards: to look into
+  // them twice would take twice the time.
+  Counts counts;
+  if (!shown) {
+    SB_ASSIGN_OR_RETURN(counts, count_listed(*engine, listed, optional_columns));
+  }
 
   std::vector<std::string> selected;
+  std::set<std::string, std::less<>> may_be_empty;  // as they are called in the list
   if (!scope.run_path) selected.emplace_back("run_id");
   selected.insert(selected.end(), std::begin(kLeadingColumns), std::end(kLeadingColumns));
   selected.insert(selected.end(), listed.leaf_columns.begin(), listed.leaf_columns.end());
   for (size_t i = 0; i < optional_columns.size(); ++i) {
-    if (counts.given[i] == 0) continue;
-    const std::string& column = optional_columns[i];
-    selected.push_back(column.starts_with("param_") ? select_parameter(column) : column);
+    if (!shown && counts.given[i] == 0) continue;
+    const ListedColumn column = listed_column(optional_columns[i]);
+    selected.push_back(column.sql);
+    may_be_empty.insert(column.name);
   }
   selected.insert(selected.end(), std::begin(kTrailingColumns), std::end(kTrailingColumns));
 
@@ -269,6 +297,9 @@ Status run_list(const ListOptions& options) {
   const Status asked = engine->query(
       fmt::format("SELECT {} FROM {}{}{}", fmt::join(selected, ", "), listed.relation, listed.where(), order), &stream);
   SB_RETURN_IF_ERROR(explain_sort_error(*engine, asked, listed.relation, options.common.sort_by));
+  if (shown) {
+    SB_RETURN_IF_ERROR(drop_empty_columns(&stream, [&](std::string_view name) { return may_be_empty.contains(name); }));
+  }
   SB_RETURN_IF_ERROR(print_result(&stream, options.common));
 
   if (options.common.quiet) return Status();
@@ -285,13 +316,13 @@ Status run_list(const ListOptions& options) {
     print_note(options.common,
                fmt::format("{} of {} shown", with_separators(options.common.limit), with_separators(fitting_count)));
   }
-  std::string noted;
+  std::optional<std::string> noted;
   if (shown) {
     SB_ASSIGN_OR_RETURN(noted, noted_condition(*engine, *shown));
   } else {
     noted = noted_condition(listed, order, is_cut);
   }
-  return print_identity_notes(*engine, noted, options.common);
+  return noted ? print_identity_notes(*engine, *noted, options.common) : Status();
 }
 
 }  // namespace signalbook::cli

@@ -80,7 +80,8 @@ Status run_show(const ShowOptions& options) {
     print_out("\n");
     SB_RETURN_IF_ERROR(print_traces(*engine, rows, traces, options.common));
   }
-  return print_strategy_notes(*engine, condition, options.common);
+  const bool may_be_cut = options.common.limit >= 0 && static_cast<int64_t>(rows.row_count()) >= options.common.limit;
+  return print_strategy_notes(*engine, condition, options.common, may_be_cut ? nullptr : &rows);
 }
 
 }  // namespace signalbook::cli

@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <set>
+#include <span>
 
+#include "base/digest.h"
 #include "cli/find_strategy.h"
 #include "format/short_digest.h"
 #include "query/arrow_c_stream.h"
@@ -118,32 +122,80 @@ Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size
   return print_result(&stream, options);
 }
 
+namespace {
+
+constexpr size_t kFew = 20;
+
+// The condition, asked of those rows alone where they are known.
+std::string among(const std::string& rows, const std::string& condition) {
+  return rows.empty() ? condition : fmt::format("({} AND {})", rows, condition);
+}
+
+}  // namespace
+
 // Of a few strategies they are literals, with which DuckDB passes over what it need not read.
 Result<Relatives> find_relatives(SqlEngine& engine, const std::string& condition) {
-  constexpr size_t kFew = 20;
-  SB_ASSIGN_OR_RETURN(
-      const Table found,
-      ask(engine, fmt::format("SELECT DISTINCT strategy_hash, hex(value_digest) FROM strategies WHERE {} "
-                              "AND strategy_hash IS NOT NULL AND value_digest IS NOT NULL LIMIT {}",
-                              condition, kFew + 1)));
+  SB_ASSIGN_OR_RETURN(const Table found,
+                      ask(engine, fmt::format("SELECT DISTINCT strategy_hash, value_digest FROM strategies WHERE {} "
+                                              "AND strategy_hash IS NOT NULL AND value_digest IS NOT NULL LIMIT {}",
+                                              condition, kFew + 1)));
   const std::vector<std::string>&hashes = found.columns[0].texts, &values = found.columns[1].texts;
   if (hashes.empty() || hashes.size() > kFew) {
     return Relatives{fmt::format("value_digest IN (SELECT value_digest FROM strategies WHERE {})", condition),
                      fmt::format("strategy_hash IN (SELECT strategy_hash FROM strategies WHERE {})", condition)};
   }
-  std::vector<std::string> blobs, same_hash;
+  std::vector<std::string> same_values, same_hash;
   for (size_t i = 0; i < hashes.size(); ++i) {
-    blobs.push_back(fmt::format("from_hex('{}')", values[i]));
-    SB_ASSIGN_OR_RETURN(const std::string rows, engine.rows_named(hashes[i]));
-    same_hash.push_back((rows.empty() ? "" : rows + " AND ") + "strategy_hash = " + quote_sql_text(hashes[i]));
+    SB_ASSIGN_OR_RETURN(const std::string alike, engine.rows_with_values(values[i]));
+    const std::span digest(reinterpret_cast<const uint8_t*>(values[i].data()), values[i].size());
+    same_values.push_back(among(alike, fmt::format("value_digest = from_hex('{}')", to_hex(digest))));
+    SB_ASSIGN_OR_RETURN(const std::string named, engine.rows_named(hashes[i]));
+    same_hash.push_back(among(named, "strategy_hash = " + quote_sql_text(hashes[i])));
   }
-  return Relatives{fmt::format("value_digest IN ({})", fmt::join(blobs, ", ")),
+  return Relatives{fmt::format("({})", fmt::join(same_values, " OR ")),
                    fmt::format("({})", fmt::join(same_hash, " OR "))};
 }
 
-Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options) {
+Result<bool> may_have_relatives(SqlEngine& engine, const Table& rows) {
+  const TableColumn *const run_ids = rows.find("run_id"), *const trace_ids = rows.find("trace_id"),
+                           *const hashes = rows.find("strategy_hash"), *const values = rows.find("value_digest");
+  if (rows.row_count() > kFew || run_ids == nullptr || trace_ids == nullptr || hashes == nullptr || values == nullptr) {
+    return true;
+  }
+  if (run_ids->type != ColumnType::text || trace_ids->integers.size() != rows.row_count() ||
+      hashes->type != ColumnType::text || values->type != ColumnType::bytes) {
+    return true;
+  }
+  SqlEngine::Rows known;
+  for (size_t row = 0; row < rows.row_count(); ++row) known.emplace(run_ids->texts[row], trace_ids->integers[row]);
+  const auto has_others = [&](const std::optional<SqlEngine::Rows>& found) {
+    return !found || !std::ranges::includes(known, *found);
+  };
+  for (size_t row = 0; row < rows.row_count(); ++row) {
+    if (hashes->is_null(row) || values->is_null(row)) return true;
+    SB_ASSIGN_OR_RETURN(const auto alike, engine.known_rows_with_values(values->texts[row]));
+    if (has_others(alike)) return true;
+    SB_ASSIGN_OR_RETURN(const auto named, engine.known_rows_named(hashes->texts[row]));
+    if (has_others(named)) return true;
+  }
+  return false;
+}
+
+size_t count_distinct(const Table& rows, const char* column) {
+  const TableColumn* const found = rows.find(column);
+  if (found == nullptr) return 0;
+  return std::set<std::string>(found->texts.begin(), found->texts.end()).size();
+}
+
+Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options,
+                            const Table* rows) {
   if (options.quiet) return Status();
-  SB_RETURN_IF_ERROR(print_determinism(engine, condition, options));
+  // What one trace can be compared with is another.
+  if (rows == nullptr || rows->row_count() != 1) SB_RETURN_IF_ERROR(print_determinism(engine, condition, options));
+  if (rows != nullptr && count_distinct(*rows, "strategy_digest") == 1) {
+    SB_ASSIGN_OR_RETURN(const bool may_have, may_have_relatives(engine, *rows));
+    if (!may_have) return Status();
+  }
   SB_ASSIGN_OR_RETURN(const Relatives relatives, find_relatives(engine, condition));
   SB_ASSIGN_OR_RETURN(const std::vector<Candidate> spellings,
                       find_candidates(engine, fmt::format("{} AND strategy_digest NOT IN (SELECT strategy_digest FROM "

@@ -24,8 +24,17 @@ Status print_traces(SqlEngine& engine, const Table& rows, const std::vector<size
                     const CommonOptions& options);
 
 // What a researcher should know of the strategies that fit a condition: traces that should be equal and are not, the
-// same values in another spelling, another strategy of the same hash.
-Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options);
+// same values in another spelling, another strategy of the same hash. `rows`, where given, are all that fit, whole:
+// they may save asking.
+Status print_strategy_notes(SqlEngine& engine, const std::string& condition, const CommonOptions& options,
+                            const Table* rows = nullptr);
+
+// Whether rows beside these (run_id, trace_id, strategy_hash, value_digest) may have the hash or the values of one of
+// them; false where look-ups tell that none has.
+Result<bool> may_have_relatives(SqlEngine& engine, const Table& rows);
+
+// How many different values there are in a column.
+size_t count_distinct(const Table& rows, const char* column);
 
 // Conditions on the view strategies: who has the same values, and who the same hash, as those that fit a condition.
 struct Relatives {

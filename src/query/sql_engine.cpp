@@ -201,46 +201,90 @@ struct SqlEngine::Lookup {
 };
 
 // nullptr where the index is small, or cannot be looked up: then it is searched, and what is wrong with it told there.
-Result<std::shared_ptr<const SqlEngine::Lookup>> SqlEngine::lookup_of(const RunLocation& run) {
+Result<SqlEngine::Lookup*> SqlEngine::lookup_of(const RunLocation& run) {
   constexpr int64_t kLargeIndex = 4 << 20;  // below, it is searched as fast as a file beside it is read
   const std::string path = join_path(run.path, file::kStrategyIndex);
   SB_ASSIGN_OR_RETURN(const std::optional<FileStamp> stamp, files_.stamp(path));
-  if (!stamp || stamp->size < kLargeIndex) return std::shared_ptr<const Lookup>();
-  const std::lock_guard lock(lookups_mutex_);
-  std::shared_ptr<const Lookup>& known = lookups_[path];
-  if (known != nullptr && known->stamp == *stamp) return known;
+  if (!stamp || stamp->size < kLargeIndex) return nullptr;
+  std::unique_ptr<Lookup>& known = lookups_[path];
+  if (known != nullptr && known->stamp == *stamp) return known.get();
   Result<std::optional<StrategyLookup>> opened = StrategyLookup::open(files_, scope_.store_path, run);
-  if (!opened.ok() || !opened->has_value()) return std::shared_ptr<const Lookup>();
-  known = std::make_shared<const Lookup>(Lookup{.stamp = *stamp, .rows = std::move(**opened)});
-  return known;
+  if (!opened.ok() || !opened->has_value()) return nullptr;
+  known = std::make_unique<Lookup>(Lookup{.stamp = *stamp, .rows = std::move(**opened)});
+  return known.get();
 }
 
-Result<std::string> SqlEngine::rows_named(const std::string& name) {
-  constexpr size_t kMostRuns = 20;  // of more the catalogue is asked
-  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, runs_in_scope(files_, scope_));
-  if (runs.size() > kMostRuns) return std::string();
+SqlEngine::FindRows SqlEngine::named(const std::string& name) {
   constexpr size_t kLeastDigits = 4;
   const bool may_be_digits =
       name.size() >= kLeastDigits && name.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-  std::string condition;
-  bool is_narrow = false;
-  for (const RunLocation& run : runs) {
-    std::string of_run = runs.size() == 1 ? "" : "run_id = " + quote_sql_text(run.run_id);
-    SB_ASSIGN_OR_RETURN(const std::shared_ptr<const Lookup> lookup, lookup_of(run));
-    if (lookup != nullptr) {
-      is_narrow = true;
-      std::vector<uint32_t> rows = lookup->rows.rows_with_id(name);
-      if (may_be_digits) {
-        std::ranges::copy(lookup->rows.rows_with_digits(to_lower_ascii(name)), std::back_inserter(rows));
-      }
-      if (rows.empty()) continue;
-      of_run += fmt::format("{}trace_id IN ({})", of_run.empty() ? "" : " AND ", fmt::join(rows, ", "));
+  return [name, may_be_digits](StrategyLookup& lookup) -> Result<std::vector<uint32_t>> {
+    SB_ASSIGN_OR_RETURN(std::vector<uint32_t> rows, lookup.rows_with_id(name));
+    if (may_be_digits) {
+      SB_ASSIGN_OR_RETURN(const std::vector<uint32_t> others, lookup.rows_with_digits(to_lower_ascii(name)));
+      rows.insert(rows.end(), others.begin(), others.end());
     }
-    if (of_run.empty()) return std::string();
-    condition += fmt::format("{}({})", condition.empty() ? "" : " OR ", of_run);
+    return rows;
+  };
+}
+
+SqlEngine::FindRows SqlEngine::with_values(std::string_view value_digest) {
+  return [value = std::string(value_digest)](StrategyLookup& lookup) { return lookup.rows_with_values(value); };
+}
+
+Result<std::vector<SqlEngine::RowsOfRun>> SqlEngine::find_rows(const FindRows& find) {
+  constexpr size_t kMostRuns = 20;  // of more the catalogue is asked
+  SB_ASSIGN_OR_RETURN(const std::vector<RunLocation> runs, runs_in_scope(files_, scope_));
+  std::vector<RowsOfRun> found;
+  const std::lock_guard lock(lookups_mutex_);
+  for (const RunLocation& run : runs) {
+    RowsOfRun& of_run = found.emplace_back(RowsOfRun{.run_id = run.run_id, .trace_ids = std::nullopt});
+    if (runs.size() > kMostRuns) continue;
+    SB_ASSIGN_OR_RETURN(Lookup* const lookup, lookup_of(run));
+    if (lookup == nullptr) continue;
+    Result<std::vector<uint32_t>> rows = find(lookup->rows);
+    if (rows.ok()) of_run.trace_ids = std::move(*rows);
   }
-  if (!is_narrow) return std::string();
-  return condition.empty() ? "false" : "(" + condition + ")";
+  return found;
+}
+
+Result<std::string> SqlEngine::rows_condition(const FindRows& find) {
+  SB_ASSIGN_OR_RETURN(const std::vector<RowsOfRun> runs, find_rows(find));
+  const auto is_known = [](const RowsOfRun& run) { return run.trace_ids.has_value(); };
+  if (std::ranges::none_of(runs, is_known)) return std::string();
+  std::vector<std::string> conditions;
+  for (const RowsOfRun& run : runs) {
+    if (is_known(run) && run.trace_ids->empty()) continue;
+    std::vector<std::string> of_run;
+    if (runs.size() > 1) of_run.push_back("run_id = " + quote_sql_text(run.run_id));
+    if (is_known(run)) of_run.push_back(fmt::format("trace_id IN ({})", fmt::join(*run.trace_ids, ", ")));
+    conditions.push_back(fmt::format("({})", fmt::join(of_run, " AND ")));
+  }
+  return conditions.empty() ? "false" : fmt::format("({})", fmt::join(conditions, " OR "));
+}
+
+Result<std::optional<SqlEngine::Rows>> SqlEngine::known_rows(const FindRows& find) {
+  SB_ASSIGN_OR_RETURN(const std::vector<RowsOfRun> runs, find_rows(find));
+  Rows rows;
+  for (const RowsOfRun& run : runs) {
+    if (!run.trace_ids) return std::optional<Rows>();
+    for (const uint32_t trace_id : *run.trace_ids) rows.emplace(run.run_id, trace_id);
+  }
+  return std::optional(std::move(rows));
+}
+
+Result<std::string> SqlEngine::rows_named(const std::string& name) { return rows_condition(named(name)); }
+
+Result<std::string> SqlEngine::rows_with_values(std::string_view value_digest) {
+  return rows_condition(with_values(value_digest));
+}
+
+Result<std::optional<SqlEngine::Rows>> SqlEngine::known_rows_named(const std::string& name) {
+  return known_rows(named(name));
+}
+
+Result<std::optional<SqlEngine::Rows>> SqlEngine::known_rows_with_values(std::string_view value_digest) {
+  return known_rows(with_values(value_digest));
 }
 
 }  // namespace signalbook

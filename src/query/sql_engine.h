@@ -4,7 +4,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/status.h"
@@ -13,6 +18,8 @@
 struct ArrowArrayStream;  // the Arrow C stream interface: a plain struct that any Arrow library reads
 
 namespace signalbook {
+
+class StrategyLookup;
 
 // DuckDB over a scope: the views of sql_views.h and the literal names of the specification's tables. Read-only, and
 // confined to the store, unless it is opened up.
@@ -37,13 +44,30 @@ class SqlEngine {
   // first digits of a hash, and few others: where indexes are large they need not be searched then. Empty: any row may
   // be meant.
   Result<std::string> rows_named(const std::string& name);
+  // The same of all strategies with this value_digest (its bytes), whatever their spelling.
+  Result<std::string> rows_with_values(std::string_view value_digest);
+
+  // Those rows themselves, by run_id and trace_id; nothing where a search alone would tell.
+  using Rows = std::set<std::pair<std::string, int64_t>>;
+  Result<std::optional<Rows>> known_rows_named(const std::string& name);
+  Result<std::optional<Rows>> known_rows_with_values(std::string_view value_digest);
 
  private:
   struct State;
   struct Lookup;  // of the rows of a run
   SqlEngine(FileSystem& files, Scope scope, Options options);
   Status open_state();
-  Result<std::shared_ptr<const Lookup>> lookup_of(const RunLocation& run);
+  struct RowsOfRun {
+    std::string run_id;
+    std::optional<std::vector<uint32_t>> trace_ids;  // nothing: any
+  };
+  using FindRows = std::function<Result<std::vector<uint32_t>>(StrategyLookup& lookup)>;
+  static FindRows named(const std::string& name);
+  static FindRows with_values(std::string_view value_digest);
+  Result<std::vector<RowsOfRun>> find_rows(const FindRows& find);
+  Result<std::string> rows_condition(const FindRows& find);
+  Result<std::optional<Rows>> known_rows(const FindRows& find);
+  Result<Lookup*> lookup_of(const RunLocation& run);
   std::shared_ptr<State> state();
 
   FileSystem& files_;
@@ -52,9 +76,9 @@ class SqlEngine {
   std::mutex state_mutex_;
   std::shared_ptr<State> state_;  // of the runs as they were when it was made
 
-  // What rows_named() has opened, by the paths of indexes, with the stamps that these had then.
+  // What find_rows() has opened, by the paths of indexes, with the stamps that these had then.
   std::mutex lookups_mutex_;
-  std::map<std::string, std::shared_ptr<const Lookup>> lookups_;
+  std::map<std::string, std::unique_ptr<Lookup>> lookups_;
 };
 
 }  // namespace signalbook
