@@ -441,10 +441,9 @@ void Rebuild::tell_missing_traces() {
   const auto is_pack = [](const std::string& path) { return pack_kind(path).has_value(); };
   const int64_t untold = lost - std::ranges::count_if(told_files_, std::not_fn(is_pack));
   if (description_.layout == layout::kFiles && old_->layout == layout::kFiles && untold > 0) {
-    report_.missing.push_back(
-        fmt::format("{}: speaks of {} more trace{}; left out: bring what is missing back from a "
-                    "copy, and do this again",
-                    file::kRunDescription, untold, untold == 1 ? "" : "s"));
+    report_.missing.push_back(fmt::format(
+        "run.json speaks of more traces ({}); left out: bring what is missing back from a copy, and do this again",
+        untold));
   }
 }
 
