@@ -10,6 +10,7 @@
 #include "store/pack_rows.h"
 #include "store/recover_run.h"
 #include "store/run_reader.h"
+#include "store/trace_row.h"
 #include "support/run_states.h"
 
 namespace signalbook {
