@@ -10,6 +10,7 @@
 #include "store/pack_rows.h"
 #include "store/recover_run.h"
 #include "store/run_reader.h"
+#include "store/trace_row.h"
 #include "support/run_states.h"
 
 namespace signalbook {
@@ -229,7 +230,7 @@ TEST_P(RebuildIndex, WhatIsMissingIsSaid) {
       ASSERT_EQ(report->missing.size(), 1u);
       EXPECT_TRUE(report->damage.empty());
       const bool is_named = lost != kIndex || rows.front().is_packed();
-      EXPECT_TRUE(report->missing[0].starts_with(is_named ? place + ": missing" : "run.json: speaks of 1 more trace"))
+      EXPECT_TRUE(report->missing[0].starts_with(is_named ? place + ": missing" : "run.json speaks of more traces (1)"))
           << report->missing[0];
       const auto left = RunReader::open(disk, kRun).value();
       EXPECT_EQ(left->rows().size(), rows.size() - count);

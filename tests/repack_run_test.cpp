@@ -13,6 +13,7 @@
 #include "store/recover_run.h"
 #include "store/replace_run_file.h"
 #include "store/run_reader.h"
+#include "store/trace_row.h"
 #include "support/crash_disk.h"
 #include "support/hooked_file_system.h"
 #include "support/run_states.h"

@@ -18,6 +18,7 @@
 #include "store/run_reader.h"
 #include "store/strategy_components.h"
 #include "store/table_file.h"
+#include "store/trace_row.h"
 #include "store/verify_run.h"
 #include "support/failing_file_system.h"
 #include "support/hooked_file_system.h"

@@ -24,6 +24,7 @@
 #include "store/run_inspection.h"
 #include "store/run_journals.h"
 #include "store/strategy_index.h"
+#include "store/trace_row.h"
 
 namespace signalbook {
 

@@ -17,11 +17,11 @@
 #include "store/bars_file.h"
 #include "store/commit_run.h"
 #include "store/pack_rows.h"
-#include "store/rebuild_index.h"
 #include "store/run_files.h"
 #include "store/run_journals.h"
 #include "store/run_reader.h"
 #include "store/strategy_index.h"
+#include "store/trace_row.h"
 #include "store/trace_storage.h"
 #include "store/writer_record.h"
 
