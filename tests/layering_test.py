@@ -32,7 +32,7 @@ MAY_INCLUDE = {
 ARROW_FILES = (
     r"store/(arrow_(sink|source)\.h|(arrow_table|pack_file|pack_file_reader|pack_scan|parse_time|table_file|trace_file"
     r"|trace_file_reader)\.cpp)|ingest/(arrow_batch|(csv|ipc|parquet)_input)\.cpp"
-    r"|cli/(result_rows|output_parquet)\.cpp"
+    r"|cli/(drop_empty_columns|result_rows|output_parquet)\.cpp"
 )
 MAY_APPEAR = {
     "arrow/": ARROW_FILES,

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <random>
 
+#include "base/digest.h"
 #include "store/table_file.h"
 #include "support/crash_disk.h"
 #include "support/random_positions.h"
@@ -44,15 +46,17 @@ Traces make_traces(uint64_t seed, size_t count, int64_t bar_count, SignalKind ki
   return traces;
 }
 
-std::string encode(const Traces& traces, const PackDescription& about) {
+std::string encode(const Traces& traces, const PackDescription& about, size_t threads = 0) {
   std::string bytes;
-  PackFileEncoder encoder(about, [&](std::string_view piece) {
+  const auto keep = [&](std::string_view piece) {
     bytes += piece;
     return Status();
-  });
+  };
+  PackFileEncoder encoder(about, keep, threads);
   for (size_t i = 0; i < traces.changes.size(); ++i) {
+    const std::string hash = to_hex(sha256(std::to_string(i / 2))).substr(0, 12);  // each of two traces
     const Status status = encoder.append({.trace_id = static_cast<int64_t>(i),
-                                          .strategy_hash = "39a6426ec117",
+                                          .strategy_hash = hash,
                                           .strategy_config = R"({"rsi":{}})",
                                           .strategy_id = "s",
                                           .bar_count = 100,
@@ -105,6 +109,36 @@ TEST(PackFile, EveryTraceComesBack) {
       expect_round_trip(make_traces(seed, 60, 10'000, kind), kind);  // several row groups of several pages
       expect_round_trip(make_traces(seed, 40, 50, kind), kind);
     }
+  }
+}
+
+TEST(PackFile, HasTheSameBytesWhateverTheNumberOfThreads) {
+  for (const SignalKind kind : {SignalKind::number, SignalKind::label}) {
+    const Traces traces = make_traces(9, 60, 10'000, kind);
+    std::vector<int64_t> ts(10'000);
+    std::iota(ts.begin(), ts.end(), 0);
+    const std::vector<double> close(ts.size(), 1.5);
+    for (const bool is_full : {false, true}) {
+      PackDescription about = description(kind);
+      if (is_full) {
+        about.ts = &ts;
+        about.close = &close;
+      }
+      const std::string one = encode(traces, about, 1);
+      for (const size_t threads : {0, 2, 3, 16}) ASSERT_EQ(encode(traces, about, threads), one) << threads;
+    }
+  }
+}
+
+// A hash stands on every row of its traces, whichever way it gets there.
+TEST(PackFile, EveryRowHasTheHashOfItsTrace) {
+  const Traces traces = make_traces(11, 60, 10'000, SignalKind::number);
+  const Table table = decode_table_file(encode(traces, description(SignalKind::number)), "p").value();
+  const TableColumn &trace_ids = *table.find("trace_id"), &hashes = *table.find("strategy_hash");
+  ASSERT_GT(table.row_count(), 0u);
+  for (size_t row = 0; row < table.row_count(); ++row) {
+    const std::string hash = to_hex(sha256(std::to_string(trace_ids.integers[row] / 2))).substr(0, 12);
+    ASSERT_EQ(hashes.texts[row], hash) << row;
   }
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 #include <utility>
 
 #include "base/time_text.h"
@@ -97,26 +96,25 @@ std::string what_of(const TableColumn* column) { return column == nullptr ? "mis
 constexpr std::array<std::pair<const char*, const char*>, 3> kNames = {
     {{"data_id", metadata_key::kDataId}, {"symbol", metadata_key::kSymbol}, {"timeframe", metadata_key::kTimeframe}}};
 
-// data_id, symbol and timeframe, from the metadata: as columns, the same text on every row, they would take ten times
-// as long as all the rest. Who wrote the file anew with another program may have lost the metadata, and kept the
+// data_id, symbol and timeframe. Who wrote the file anew with another program may have lost the metadata, and kept the
 // columns.
 Result<std::array<std::string, 3>> bars_names(std::string_view bytes, const std::string& file_name,
-                                              const std::vector<std::pair<std::string, std::string>>& metadata) {
+                                              const std::vector<std::pair<std::string, std::string>>& metadata,
+                                              BarsColumns wanted) {
   std::array<std::string, 3> names;
-  std::optional<Table> columns;
+  size_t known = 0;
   for (size_t i = 0; i < kNames.size(); ++i) {
-    const auto [column_name, key] = kNames[i];
-    const auto found = std::ranges::find(metadata, key, &std::pair<std::string, std::string>::first);
-    if (found != metadata.end()) {
-      names[i] = found->second;
-      continue;
-    }
-    if (!columns) {
-      SB_ASSIGN_OR_RETURN(columns, decode_table_file(bytes, file_name, {"data_id", "symbol", "timeframe"}));
-    }
-    const TableColumn* const column = columns->find(column_name);
+    const auto found = std::ranges::find(metadata, kNames[i].second, &std::pair<std::string, std::string>::first);
+    if (found == metadata.end()) continue;
+    names[i] = found->second;
+    ++known;
+  }
+  if (wanted == BarsColumns::needed && known == kNames.size()) return names;
+  SB_ASSIGN_OR_RETURN(const Table columns, decode_table_file(bytes, file_name, {"data_id", "symbol", "timeframe"}));
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    const TableColumn* const column = columns.find(kNames[i].first);
     if (column == nullptr || column->type != ColumnType::text) {
-      return Status::damaged(fmt::format("{}: column '{}' is {}", file_name, column_name, what_of(column)));
+      return Status::damaged(fmt::format("{}: column '{}' is {}", file_name, kNames[i].first, what_of(column)));
     }
     names[i] = column->texts.front();
   }
@@ -125,7 +123,7 @@ Result<std::array<std::string, 3>> bars_names(std::string_view bytes, const std:
 
 }  // namespace
 
-Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name) {
+Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name, BarsColumns columns) {
   std::vector<std::pair<std::string, std::string>> metadata;
   SB_ASSIGN_OR_RETURN(Table table,
                       decode_table_file(bytes, file_name, {"ts", "open", "high", "low", "close", "volume"}, &metadata));
@@ -140,7 +138,7 @@ Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_na
     }
   }
   if (table.row_count() == 0) return damaged("there are no bars");
-  SB_ASSIGN_OR_RETURN(auto names, bars_names(bytes, file_name, metadata));
+  SB_ASSIGN_OR_RETURN(auto names, bars_names(bytes, file_name, metadata, columns));
   auto& [id, symbol, timeframe] = names;
   TableColumn& volume = *table.find("volume");
   const bool has_volume = !volume.is_null(0);

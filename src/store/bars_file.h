@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,8 +13,13 @@ namespace signalbook {
 // folder is a table that joins), idx, ts, open, high, low, close, volume (NULL where there is none).
 Result<std::string> encode_bars_file(const Bars& bars, const std::string& data_id_hex);
 
+// needed: not the columns that say the same on every row, which take ten times as long as all the rest and, where the
+// file's metadata say it too, tell nothing. Damage in them is not found then.
+enum class BarsColumns : uint8_t { all, needed };
+
 // Damaged when it is no such file or the bars do not have the data_id that the file says.
-Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name);
+Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_name,
+                              BarsColumns columns = BarsColumns::all);
 
 // What decode_bars_file does not look at: that idx counts the rows, and that data_id, symbol and timeframe are those of
 // the bars on every row and in the file's metadata. Damaged, naming the row, otherwise.

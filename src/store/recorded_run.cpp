@@ -91,7 +91,7 @@ class RunRecordReader {
         if (bytes.status().code() != StatusCode::not_found) return bytes.status();
         continue;
       }
-      Result<Bars> bars = decode_bars_file(*bytes, path);
+      Result<Bars> bars = decode_bars_file(*bytes, path, BarsColumns::needed);
       if (bars.ok() && to_hex(data_id(*bars)) == data_id_hex) return bars;
       why = bars.ok() ? path + ": these are other bars" : bars.status().message();
     }

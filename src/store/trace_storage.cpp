@@ -332,7 +332,7 @@ Result<Bars> read_stored_bars(FileSystem& files, const std::string& run_path, co
     if (bytes.status().code() != StatusCode::not_found) return bytes.status();
     return Status::damaged(fmt::format("{}: the bars of {} are missing from the store", path, run_path));
   }
-  return decode_bars_file(*bytes, path);
+  return decode_bars_file(*bytes, path, BarsColumns::needed);
 }
 
 }  // namespace signalbook
