@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/recently_used.h"
 #include "format/trace_schema.h"
 #include "query/database.h"
 #include "query/sql_error.h"
@@ -30,6 +31,10 @@ struct SqlEngine::State {
   std::shared_ptr<Database> database;
 
   std::function<void(const std::string&)> note;
+
+  // What statements name, by their texts: to let DuckDB read one takes longer than many a query.
+  RecentlyUsed<std::optional<StatementNames>> statements{kMostStatementBytes};
+  static constexpr size_t kMostStatementBytes = 4 << 20;
 
   std::mutex views_mutex;  // of those below
   std::optional<StatementViews> views;
@@ -165,9 +170,13 @@ Status SqlEngine::State::check_names(const StatementNames& names) const {
 }
 
 Status SqlEngine::State::query(const std::string& sql, ArrowArrayStream* stream) {
+  constexpr size_t kBytesOfNames = 8;  // for each of the text, about
   SB_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection, database->connect());
   const ExplainedStatement explained = split_explain(sql);
-  SB_ASSIGN_OR_RETURN(const std::optional<StatementNames> names, read_names(*connection, explained.statement));
+  const auto read = [&] { return read_names(*connection, explained.statement); };
+  const auto size_of = [&](const auto&) { return kBytesOfNames * (explained.statement.size() + 100); };
+  SB_ASSIGN_OR_RETURN(const auto known, statements.get(explained.statement, read, size_of));
+  const std::optional<StatementNames>& names = *known;
   if (!names.has_value()) {
     if (confined) return explain_refusal(*connection, sql);
     // Anything may be in it, so all views are made, and paths mean what DuckDB takes them for.
