@@ -22,6 +22,7 @@
 #include "store/run_reader.h"
 #include "store/store.h"
 #include "store/strategy_index.h"
+#include "store/table_file.h"
 #include "store/tar_file.h"
 #include "store/transit.h"
 #include "store/verify_run.h"
@@ -434,6 +435,22 @@ TEST(Import, MendsBarsThatAreDamaged) {
   EXPECT_EQ(imported->new_bars, 1);
   EXPECT_EQ(imported->notes.size(), 1U);
   EXPECT_TRUE(findings(disk).empty());
+}
+
+// Who wrote the bars anew with another program has kept the bars, and lost what stands in the footer.
+TEST(Import, TakesTheSameBarsInOtherBytes) {
+  CrashDisk disk = committed_run();
+  const std::string path = join_path(kStore, entries_of(exported_tar()).begin()->first);
+  const std::string ours = disk.read_file(path).value();
+  const std::string other = encode_table_file(decode_table_file(ours, path).value()).value();
+  ASSERT_NE(other, ours);
+  replace(disk, path, other);
+  std::string tar;
+  ASSERT_TRUE(export_run(disk, kRun, into(tar)).ok());
+  const auto imported = import_from(disk, tar, {}, kOther);
+  ASSERT_TRUE(imported.ok()) << imported.status().message();
+  EXPECT_EQ(disk.read_file(join_path(kOther, path.substr(kStore.size() + 1))).value(), ours);
+  EXPECT_TRUE(findings(disk, kOther).empty());
 }
 
 void expect_absent_or_whole(CrashDisk& disk, const std::string& name) {

@@ -20,6 +20,7 @@
 #include "format/content_hash.h"
 #include "format/strategy_identity.h"
 #include "format/strategy_parameters.h"
+#include "store/bars_file.h"
 #include "store/metric_set.h"
 #include "store/run_reader.h"
 #include "store/strategy_components.h"
@@ -178,6 +179,27 @@ TEST_F(VerifyRun, TellsBarsInOtherBytes) {
   // Looked at closely, the file's own metadata are not there.
   EXPECT_EQ(findings("", VerifyDepth::contents).size(), 2u);
   EXPECT_EQ(summary_.damage_count, 2);
+}
+
+// Stock tools join traces with bars by idx: a file whose bars are the same and whose rows are not is damaged, and a
+// recording puts a whole one in its place.
+TEST_F(VerifyRun, TellsBarsWithOtherRows) {
+  const fs::path path = fs::directory_iterator(store_ / "bars")->path();
+  const std::string whole = read(path);
+  const std::function<void(Table&)> changes[] = {
+      [](Table& table) { ++table.find("idx")->integers.back(); },
+      [](Table& table) { std::ranges::reverse(table.find("idx")->integers); },
+      [](Table& table) { std::erase_if(table.columns, [](const auto& column) { return column.name == "idx"; }); },
+      [](Table& table) { table.find("symbol")->texts.back() = "QQQ"; },
+      [](Table& table) { std::erase_if(table.columns, [](const auto& c) { return c.name == "timeframe"; }); }};
+  for (const auto& change : changes) {
+    Table table = decode_table_file(whole, "bars").value();
+    change(table);
+    write(path, encode_table_file(table).value());
+    EXPECT_FALSE(decode_bars_file(read(path), "bars").ok());
+    findings();
+    EXPECT_EQ(summary_.damage_count, 2);
+  }
 }
 
 TEST_F(VerifyRun, GoesOnAfterAFinding) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/time_text.h"
@@ -96,25 +97,44 @@ std::string what_of(const TableColumn* column) { return column == nullptr ? "mis
 constexpr std::array<std::pair<const char*, const char*>, 3> kNames = {
     {{"data_id", metadata_key::kDataId}, {"symbol", metadata_key::kSymbol}, {"timeframe", metadata_key::kTimeframe}}};
 
-// data_id, symbol and timeframe. Who wrote the file anew with another program may have lost the metadata, and kept the
-// columns.
-Result<std::array<std::string, 3>> bars_names(std::string_view bytes, const std::string& file_name,
-                                              const std::vector<std::pair<std::string, std::string>>& metadata,
-                                              BarsColumns wanted) {
-  std::array<std::string, 3> names;
-  size_t known = 0;
+using Names = std::array<std::string, kNames.size()>;
+
+std::optional<Names> names_in_metadata(const std::vector<std::pair<std::string, std::string>>& metadata) {
+  Names names;
   for (size_t i = 0; i < kNames.size(); ++i) {
     const auto found = std::ranges::find(metadata, kNames[i].second, &std::pair<std::string, std::string>::first);
-    if (found == metadata.end()) continue;
+    if (found == metadata.end()) return std::nullopt;
     names[i] = found->second;
-    ++known;
   }
-  if (wanted == BarsColumns::needed && known == kNames.size()) return names;
-  SB_ASSIGN_OR_RETURN(const Table columns, decode_table_file(bytes, file_name, {"data_id", "symbol", "timeframe"}));
+  return names;
+}
+
+// data_id, symbol and timeframe from the columns, which must say the same on every row, beside an idx that counts them.
+// Who wrote the file anew with another program may have lost the metadata, and kept the columns.
+Result<Names> names_in_columns(std::string_view bytes, const std::string& file_name) {
+  SB_ASSIGN_OR_RETURN(const Table table,
+                      decode_table_file(bytes, file_name, {"idx", "data_id", "symbol", "timeframe"}));
+  const auto damaged = [&](const std::string& what) { return Status::damaged(file_name + ": " + what); };
+  const TableColumn* const idx = table.find("idx");
+  if (idx == nullptr || idx->type != ColumnType::int64) {
+    return damaged(fmt::format("column 'idx' is {}", what_of(idx)));
+  }
+  for (size_t row = 0; row < idx->integers.size(); ++row) {
+    if (idx->is_null(row) || idx->integers[row] != static_cast<int64_t>(row)) {
+      return damaged(fmt::format("row {}: idx is not {}", row + 1, row));
+    }
+  }
+  Names names;
   for (size_t i = 0; i < kNames.size(); ++i) {
-    const TableColumn* const column = columns.find(kNames[i].first);
+    const char* const name = kNames[i].first;
+    const TableColumn* const column = table.find(name);
     if (column == nullptr || column->type != ColumnType::text) {
-      return Status::damaged(fmt::format("{}: column '{}' is {}", file_name, kNames[i].first, what_of(column)));
+      return damaged(fmt::format("column '{}' is {}", name, what_of(column)));
+    }
+    for (size_t row = 0; row < column->texts.size(); ++row) {
+      if (column->is_null(row) || column->texts[row] != column->texts.front()) {
+        return damaged(fmt::format("row {}: {} is not {}", row + 1, name, column->texts.front()));
+      }
     }
     names[i] = column->texts.front();
   }
@@ -138,8 +158,12 @@ Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_na
     }
   }
   if (table.row_count() == 0) return damaged("there are no bars");
-  SB_ASSIGN_OR_RETURN(auto names, bars_names(bytes, file_name, metadata, columns));
-  auto& [id, symbol, timeframe] = names;
+  std::optional<Names> names;
+  if (columns == BarsColumns::needed) names = names_in_metadata(metadata);
+  if (!names) {
+    SB_ASSIGN_OR_RETURN(names, names_in_columns(bytes, file_name));
+  }
+  auto& [id, symbol, timeframe] = *names;
   TableColumn& volume = *table.find("volume");
   const bool has_volume = !volume.is_null(0);
   Bars bars = {.symbol = std::move(symbol),
@@ -154,34 +178,15 @@ Result<Bars> decode_bars_file(std::string_view bytes, const std::string& file_na
   return bars;
 }
 
-Status check_bars_file_rows(std::string_view bytes, const std::string& file_name, const Bars& bars) {
+Status check_bars_file_metadata(std::string_view bytes, const std::string& file_name, const Bars& bars) {
   std::vector<std::pair<std::string, std::string>> metadata;
-  SB_ASSIGN_OR_RETURN(const Table table,
-                      decode_table_file(bytes, file_name, {"idx", "data_id", "symbol", "timeframe"}, &metadata));
-  const auto damaged = [&](const std::string& what) { return Status::damaged(file_name + ": " + what); };
-  const TableColumn* const idx = table.find("idx");
-  if (idx == nullptr || idx->type != ColumnType::int64) return damaged("column 'idx' is missing or of another type");
-  for (size_t row = 0; row < idx->integers.size(); ++row) {
-    if (idx->is_null(row) || idx->integers[row] != static_cast<int64_t>(row)) {
-      return damaged(fmt::format("row {}: idx is not {}", row + 1, row));
-    }
-  }
+  SB_RETURN_IF_ERROR(decode_table_file(bytes, file_name, {"idx"}, &metadata).status());
   const std::string values[] = {to_hex(data_id(bars)), bars.symbol, bars.timeframe};
   for (size_t i = 0; i < kNames.size(); ++i) {
-    const auto [name, key] = kNames[i];
-    const std::string& value = values[i];
-    const TableColumn* const column = table.find(name);
-    if (column == nullptr || column->type != ColumnType::text) {
-      return damaged(fmt::format("column '{}' is {}", name, what_of(column)));
-    }
-    for (size_t row = 0; row < column->texts.size(); ++row) {
-      if (column->is_null(row) || column->texts[row] != value) {
-        return damaged(fmt::format("row {}: {} is not {}", row + 1, name, value));
-      }
-    }
-    if (std::ranges::find(metadata, std::pair<std::string, std::string>(key, value)) == metadata.end()) {
-      return damaged(fmt::format("the metadata do not say {} {}", key, value));
-    }
+    const std::pair<std::string, std::string> expected(kNames[i].second, values[i]);
+    if (std::ranges::find(metadata, expected) != metadata.end()) continue;
+    return Status::damaged(
+        fmt::format("{}: the metadata do not say {} {}", file_name, expected.first, expected.second));
   }
   return Status();
 }

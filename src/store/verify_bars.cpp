@@ -90,7 +90,7 @@ void BarsCheck::decode(const std::string& data_id_hex, BarsFile& file, const std
   } else if (to_hex(data_id(*bars)) != data_id_hex) {
     file.fault = name + ": these are other bars";
   } else if (is_deep_) {
-    file.fault = check_bars_file_rows(bytes, name, *bars).message();
+    file.fault = check_bars_file_metadata(bytes, name, *bars).message();
     file.bars = std::move(bars).value();
   }
 }
