@@ -344,8 +344,8 @@ Result<std::array<std::vector<std::string>, 2>> ViewBuilder::trace_files(const R
   // The index was read before, for packs: somebody may have laid the run out anew since then.
   const std::optional<int64_t> known = packed_->file_count(run.run_id);
   if (known && *known != std::ssize(files[0]) + std::ssize(files[1])) {
-    return Status::damaged(
-        fmt::format("{}: it is being packed or unpacked, or its index does not agree with itself; ask again", run.path));
+    return Status::damaged(fmt::format(
+        "{}: it is being packed or unpacked, or its index does not agree with itself; ask again", run.path));
   }
   return files;
 }

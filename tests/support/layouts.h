@@ -40,7 +40,8 @@ class WithLayouts : public testing::TestWithParam<TestLayout> {
   void TearDown() override { current_layout() = kFilesLayout; }
 };
 
-// A pack that has no byte yet is full with 0 bytes: as many packs as traces. Two of them show most of what can go wrong.
+// A pack that has no byte yet is full with 0 bytes: as many packs as traces. Two of them show most of what can go
+// wrong.
 inline auto all_layouts() {
   std::vector<TestLayout> layouts = {kFilesLayout, {"many_packs", RunLayout::packed, 0}};
   if (std::getenv("SIGNALBOOK_LONG_TESTS") != nullptr) {
